@@ -1,0 +1,119 @@
+"""microbp: a scalar autodiff micro-framework in which backpropagation can be seen to emerge.
+
+Read `rules.py`, then `value.py`: backpropagation is then understood.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from microbp import operators as _operators  # noqa: F401 - gives Value its operators
+from microbp.functions import (
+    abs as abs,
+    cos,
+    exp,
+    log,
+    logsumexp,
+    max as max,
+    min as min,
+    pick,
+    relu,
+    sigmoid,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    sum as sum,
+    tanh,
+    weighted_sum,
+)
+from microbp.rules import RULES, Rule
+from microbp.value import Value, zero_grad
+
+if TYPE_CHECKING:
+    from microbp.losses import (
+        binary_cross_entropy,
+        binary_cross_entropy_with_logits,
+        cross_entropy,
+        mean_absolute_error,
+        mean_squared_error,
+        squared_error,
+    )
+    from microbp.nn import MLP, Layer, Unit
+    from microbp.optim import SGD, Adam
+    from microbp.show.picture import graph
+    from microbp.show.text import deltas, tree
+    from microbp.training import History, accuracy, fit, predict
+    from microbp.traversal import consumers, leaves, units
+
+__version__ = "0.1.0"
+
+# Found on first use, so that `import microbp` stays light.
+_ROOMS = {
+    "microbp.losses": [
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "cross_entropy",
+        "mean_absolute_error",
+        "mean_squared_error",
+        "squared_error",
+    ],
+    "microbp.nn": ["MLP", "Layer", "Unit"],
+    "microbp.optim": ["SGD", "Adam"],
+    "microbp.show.picture": ["graph"],
+    "microbp.show.text": ["deltas", "tree"],
+    "microbp.training": ["History", "accuracy", "fit", "predict"],
+    "microbp.traversal": ["consumers", "leaves", "units"],
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+# Names of Python's own (abs, max, min, sum) are left out: `from microbp import *` must not hide them.
+__all__ = [
+    "MLP",
+    "RULES",
+    "SGD",
+    "Adam",
+    "History",
+    "Layer",
+    "Rule",
+    "Unit",
+    "Value",
+    "accuracy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "consumers",
+    "cos",
+    "cross_entropy",
+    "deltas",
+    "exp",
+    "fit",
+    "graph",
+    "leaves",
+    "log",
+    "logsumexp",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "pick",
+    "predict",
+    "relu",
+    "sigmoid",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "squared_error",
+    "tanh",
+    "tree",
+    "units",
+    "weighted_sum",
+    "zero_grad",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'microbp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

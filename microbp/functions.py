@@ -1,0 +1,266 @@
+"""The operations of the table as functions, among them those of several Values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import pow
+from typing import Any, SupportsFloat
+
+from microbp.rules import RULES
+from microbp.value import Operand, Value, apply, as_float, new_node
+
+_BIASED = RULES["weighted_sum"]
+_UNBIASED = _BIASED.holding(-1)
+
+
+def as_value(operand: Operand, where: str) -> Value:
+    """`operand` itself if it is a Value, otherwise a new leaf of that number."""
+    return operand if isinstance(operand, Value) else Value(as_float(operand, where))
+
+
+def exp(x: Operand) -> Value:
+    """e to the power x.
+
+    >>> exp(Value(0.0)).data
+    1.0
+    """
+    return as_value(x, "exp").exp()
+
+
+def log(x: Operand) -> Value:
+    """The natural logarithm.  Raises ValueError unless x > 0.
+
+    >>> log(Value(1.0)).data
+    0.0
+    """
+    return as_value(x, "log").log()
+
+
+def sqrt(x: Operand) -> Value:
+    """The square root; its slope at 0 is inf.  Raises ValueError for x < 0.
+
+    >>> sqrt(Value(9.0)).data
+    3.0
+    """
+    return as_value(x, "sqrt").sqrt()
+
+
+def sigmoid(x: Operand) -> Value:
+    """The logistic sigmoid 1 / (1 + exp(-x)), finite for every finite x.
+
+    Its slope is z (1 - z), equation 4.4 of the post.
+
+    >>> z = sigmoid(Value(0.0))
+    >>> z.data, z.partials
+    (0.5, (0.25,))
+    """
+    return as_value(x, "sigmoid").sigmoid()
+
+
+def tanh(x: Operand) -> Value:
+    """The hyperbolic tangent.
+
+    >>> tanh(Value(0.0)).partials
+    (1.0,)
+    """
+    return as_value(x, "tanh").tanh()
+
+
+def relu(x: Operand) -> Value:
+    """The greater of x and 0; its slope at 0 is 0.
+
+    >>> relu(Value(-2.0)).data, relu(Value(3.0)).data
+    (0.0, 3.0)
+    """
+    return as_value(x, "relu").relu()
+
+
+def softplus(x: Operand) -> Value:
+    """log(1 + exp(x)), finite for every finite x.
+
+    >>> softplus(Value(800.0)).data
+    800.0
+    """
+    return as_value(x, "softplus").softplus()
+
+
+def sin(x: Operand) -> Value:
+    """The sine of x radians.
+
+    >>> sin(Value(0.0)).partials
+    (1.0,)
+    """
+    return as_value(x, "sin").sin()
+
+
+def cos(x: Operand) -> Value:
+    """The cosine of x radians.
+
+    >>> cos(Value(0.0)).data
+    1.0
+    """
+    return as_value(x, "cos").cos()
+
+
+def abs(x: Operand) -> Value:
+    """The distance from 0; its slope at 0 is 0.
+
+    >>> abs(Value(-2.0)).data
+    2.0
+    """
+    return as_value(x, "abs").abs()
+
+
+def sum(values: Iterable[Operand]) -> Value:
+    """The sum of several Values as one node.
+
+    >>> a, b, c = Value(1.0), Value(2.0), Value(3.0)
+    >>> total = sum([a, b, c])
+    >>> total.data, len(total.inputs)
+    (6.0, 3)
+    """
+    return _of_several("sum", list(values))
+
+
+def max(*values: Operand | Iterable[Operand]) -> Value:
+    """The greatest of several Values, given one by one or as a sequence; ties share the slope equally.
+
+    >>> max(Value(1.0), Value(4.0), Value(4.0)).partials
+    (0.0, 0.5, 0.5)
+    """
+    return _of_several("max", _one_or_many(values))
+
+
+def min(*values: Operand | Iterable[Operand]) -> Value:
+    """The least of several Values, given one by one or as a sequence; ties share the slope equally.
+
+    >>> min([Value(1.0), Value(4.0)]).data
+    1.0
+    """
+    return _of_several("min", _one_or_many(values))
+
+
+def logsumexp(values: Iterable[Operand]) -> Value:
+    """log(exp(x1) + exp(x2) + ...), finite for all finite x; its slopes are the softmax of x.
+
+    >>> z = logsumexp([Value(1000.0), Value(1000.0)])
+    >>> f"{z:.6f}", z.partials
+    ('1000.693147', (0.5, 0.5))
+    """
+    return _of_several("logsumexp", list(values))
+
+
+def softmax(values: Iterable[Operand]) -> list[Value]:
+    """exp(x) / (exp(x1) + exp(x2) + ...) for each x: positive Values whose sum is 1.
+
+    >>> [p.data for p in softmax([Value(0.0), Value(0.0)])]
+    [0.5, 0.5]
+    """
+    xs = [as_value(x, "softmax") for x in values]
+    z = logsumexp(xs)
+    return [(x - z).exp() for x in xs]
+
+
+def pick(values: Iterable[Operand], index: SupportsFloat) -> Value:
+    """One of several Values, by its place; 0 is the first.
+
+    Raises IndexError for a place that is not there.
+
+    >>> pick([Value(5.0), Value(7.0)], 1).data
+    7.0
+    """
+    xs = [as_value(x, "pick") for x in values]
+    place = as_float(index, "pick")
+    if place not in range(len(xs)):
+        raise IndexError(
+            f"pick: there is no value {index!r} among {len(xs)}; they count from 0 to {len(xs) - 1}"
+        )
+    return apply(RULES["pick"].holding(-1), (*xs, int(place)))
+
+
+def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand | None = None) -> Value:
+    """w1 x1 + w2 x2 + ... + b as one node: the input u of a unit, equation 1.1 of the post.
+
+    Its local derivatives are the inputs along the weights, the weights along the inputs, and
+    1 along the bias.  Plain numbers among weights, inputs and bias become leaves.
+
+    Raises ValueError unless there are as many inputs as weights, and at least one.
+
+    >>> w, x, b = Value(3.0), Value(2.0), Value(1.0)
+    >>> u = weighted_sum([w], [x], b)
+    >>> u.data, u.partials
+    (7.0, (2.0, 3.0, 1.0))
+    """
+    if len(weights) != len(inputs) or len(weights) == 0:
+        raise ValueError(
+            "weighted_sum: one input for each weight is needed, and at least one; "
+            f"there are {len(weights)} weights and {len(inputs)} inputs"
+        )
+    forward, slopes = _BIASED.on_floats
+    nodes: tuple[Any, ...] = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
+    try:
+        n, numbers = len(weights), [node.data for node in nodes]
+        ws, xs, b = numbers[:n], numbers[n : 2 * n], 0.0 if bias is None else numbers[-1]
+        z = forward(ws, xs, b)
+    except (AttributeError, TypeError):  # plain numbers among them
+        operands = [as_value(node, "weighted_sum") for node in nodes]
+        return apply(_BIASED, operands) if bias is not None else apply(_UNBIASED, [*operands, 0])
+    partials = slopes(z, ws, xs, b)
+    if bias is None:
+        return new_node(z, _UNBIASED, nodes, partials[:-1], 0)
+    return new_node(z, _BIASED, nodes, partials)
+
+
+def _of_several(name: str, operands: Sequence[Operand]) -> Value:
+    if not operands:
+        raise ValueError(f"{name}: at least one value is needed, and none came")
+    return apply(RULES[name], [as_value(operand, name) for operand in operands])
+
+
+def _one_or_many(values: tuple[Operand | Iterable[Operand], ...]) -> list[Operand]:
+    if len(values) == 1 and not isinstance(values[0], (Value, SupportsFloat)):
+        return list(values[0])
+    return list(values)  # type: ignore[arg-type]
+
+
+def _step(x: Operand) -> Value:
+    return apply(RULES["step"], [as_value(x, "step")])
+
+
+def _sign(x: Operand) -> Value:
+    return apply(RULES["sign"], [as_value(x, "sign")])
+
+
+def _equal(x: Operand, y: Operand) -> Value:
+    return apply(RULES["equal"], [as_value(x, "equal"), as_value(y, "equal")])
+
+
+def _ties(xs: Sequence[Operand], z: Operand) -> Value:
+    return sum([_equal(x, z) for x in xs])
+
+
+# The elementary functions for Values, with which `Rule.read` makes graphs that can be differentiated again.
+VALUES: dict[str, Any] = {
+    "exp": exp,
+    "log": log,
+    "sqrt": sqrt,
+    "sin": sin,
+    "cos": cos,
+    "tanh": tanh,
+    "power": pow,
+    "exponentiate": pow,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "relu": relu,
+    "step": _step,
+    "sign": _sign,
+    "abs": abs,
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "logsumexp": logsumexp,
+    "pick": pick,
+    "equal": _equal,
+    "ties": _ties,
+    "dot": weighted_sum,
+}

@@ -1,0 +1,164 @@
+"""The losses of the post, on Values.
+
+Each takes what the network predicted and what was wanted, both as one Value or number or both
+as sequences of equal length, and returns the loss as one Value, labelled E.  Plain numbers
+that were wanted become leaves labelled t, or t[1], t[2], ...
+
+All raise ValueError for lengths that differ, and TypeError for what is not a real number.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from microbp import functions
+from microbp.functions import as_value, logsumexp, pick, softplus, weighted_sum
+from microbp.value import Operand, Value
+
+OneOrMany = Operand | Sequence[Operand]
+
+
+def squared_error(predicted: OneOrMany, target: OneOrMany, half: bool = False) -> Value:
+    """The sum of (y - t)^2 over the outputs, equation 3.1 of the post; half of it if `half`.
+
+    >>> y = Value(0.8)
+    >>> squared_error(y, 1.0).data, squared_error(y, 1.0, half=True).data
+    (0.03999999999999998, 0.01999999999999999)
+    """
+    ys, ts = _paired("squared_error", predicted, target)
+    squares = _total([(y - t) ** 2 for y, t in zip(ys, ts)])
+    return _loss(squares / 2 if half else squares)
+
+
+def mean_squared_error(predicted: OneOrMany, target: OneOrMany) -> Value:
+    """The mean of (y - t)^2 over the outputs.
+
+    >>> mean_squared_error([Value(1.0), Value(3.0)], [0.0, 0.0]).data
+    5.0
+    """
+    ys, ts = _paired("mean_squared_error", predicted, target)
+    return _loss(_mean([(y - t) ** 2 for y, t in zip(ys, ts)]))
+
+
+def mean_absolute_error(predicted: OneOrMany, target: OneOrMany) -> Value:
+    """The mean of |y - t| over the outputs.
+
+    >>> mean_absolute_error([Value(1.0), Value(-3.0)], [0.0, 0.0]).data
+    2.0
+    """
+    ys, ts = _paired("mean_absolute_error", predicted, target)
+    return _loss(_mean([(y - t).abs() for y, t in zip(ys, ts)]))
+
+
+def binary_cross_entropy(predicted: OneOrMany, target: OneOrMany) -> Value:
+    """The sum of -t log(y) - (1 - t) log(1 - y) over outputs y that are probabilities.
+
+    With a sigmoid y its delta is y - t.  A term whose factor is exactly 0 is left out, so y may
+    be exactly 0 or 1 where the target says the same; elsewhere the logarithm raises ValueError.
+    Where y comes from a sigmoid, `binary_cross_entropy_with_logits` is accurate for all u.
+
+    >>> binary_cross_entropy(Value(0.5), 1.0).data
+    0.6931471805599453
+    """
+    ys, ts = _paired("binary_cross_entropy", predicted, target)
+    terms: list[Value] = []
+    for y, t in zip(ys, ts):
+        _check_probability(t)
+        if t.inputs or t.data != 0.0:
+            terms.append(-(t * y.log()))
+        if t.inputs or t.data != 1.0:
+            terms.append(-((1 - t) * (1 - y).log()))
+    return _loss(_total(terms))
+
+
+def binary_cross_entropy_with_logits(logits: OneOrMany, target: OneOrMany) -> Value:
+    """The binary cross-entropy of y = sigmoid(u) from the inputs u of the output units.
+
+    Computed as t softplus(-u) + (1 - t) softplus(u), which is finite and accurate for all u.
+    Its derivative by u is y - t.
+
+    >>> E = binary_cross_entropy_with_logits(Value(-800.0), 1.0)
+    >>> E.data
+    800.0
+    """
+    us, ts = _paired("binary_cross_entropy_with_logits", logits, target)
+    for t in ts:
+        _check_probability(t)
+    return _loss(_total([weighted_sum([t, 1 - t], [softplus(-u), softplus(u)]) for u, t in zip(us, ts)]))
+
+
+def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]) -> Value:
+    """The cross-entropy -sum_k t_k log(y_k) of y = softmax(u) from the inputs u of the output units.
+
+    `target` is the number of the right class, counted from 0, or a probability for each class.
+    Computed as the log-sum-exp of the differences from the right class's u, which is finite and
+    accurate for all u.  Its derivative by u_k is y_k - t_k.
+
+    Raises ValueError for probabilities that are negative or do not add up to 1, IndexError for
+    a class that is not there.
+
+    >>> u = [Value(2.0), Value(0.0), Value(0.0)]
+    >>> E = cross_entropy(u, 0)
+    >>> E.backward()
+    >>> f"{E:.4f}", [f"{v.grad:.4f}" for v in u]
+    ('0.2395', ['-0.2130', '0.1065', '0.1065'])
+    """
+    if isinstance(logits, (Value, numbers.Real)):
+        raise TypeError(
+            "cross_entropy: a list of inputs u is needed, one for each class, not one number; "
+            "for a single output use binary_cross_entropy_with_logits"
+        )
+    us = [as_value(u, "cross_entropy") for u in logits]
+    if isinstance(target, (Value, numbers.Real)):
+        right = pick(us, target)
+    else:
+        us, ts = _paired("cross_entropy", us, target)
+        for t in ts:
+            _check_probability(t)
+        total = sum(t.data for t in ts)
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(
+                f"cross_entropy: the probabilities of the classes add up to {total:.6g}, not to 1"
+            )
+        right = weighted_sum(ts, us)
+    return _loss(logsumexp([u - right for u in us]))
+
+
+def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Value], list[Value]]:
+    ys, ts = _listed(predicted), _listed(target)
+    if len(ys) != len(ts) or not ys:
+        raise ValueError(
+            f"{name}: one target for each prediction is needed, and at least one; "
+            f"there are {len(ys)} predictions and {len(ts)} targets"
+        )
+    targets = [as_value(t, f"{name}: target {k}") for k, t in enumerate(ts, start=1)]
+    for k, (t, value) in enumerate(zip(ts, targets), start=1):
+        if t is not value:
+            value.label = f"t[{k}]" if len(ts) > 1 else "t"
+    return [as_value(y, f"{name}: prediction {k}") for k, y in enumerate(ys, start=1)], targets
+
+
+def _listed(values: Any) -> list[Any]:
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+        return [values]
+    return list(values)
+
+
+def _total(terms: list[Value]) -> Value:
+    return functions.sum(terms) if len(terms) > 1 else terms[0]
+
+
+def _mean(terms: list[Value]) -> Value:
+    return _total(terms) / len(terms) if len(terms) > 1 else terms[0]
+
+
+def _loss(value: Value) -> Value:
+    value.label = "E"
+    return value
+
+
+def _check_probability(t: Value) -> None:
+    if not 0.0 <= t.data <= 1.0:
+        raise ValueError(f"a target of cross-entropy is a probability from 0 to 1, not {t.data:.6g}")

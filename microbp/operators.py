@@ -1,0 +1,183 @@
+"""The operators of Value, made from the table.
+
+`value.apply` is all that is needed to compute with Values.  An operator method made here does
+the same in place, with its row's text written into its body, and is several times faster.
+What was made can be read with `inspect.getsource(Value.tanh)`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import numbers
+from fractions import Fraction
+from textwrap import indent
+from types import FunctionType
+from typing import Any
+
+from microbp.rules import FLOATS, RULES, Rule
+from microbp.value import Value, apply, as_float, next_birth
+
+_UNARY = '''\
+def {method}(self):
+    """{text}: {name}, with the local derivative {slope}."""
+{on_value}
+'''
+
+_BINARY = '''\
+def {method}(self, other):
+    """{text}: {name}, with the local derivatives {slope}."""
+    if other.__class__ is Value:
+{on_values}
+    if other.__class__ is float or other.__class__ is int:
+{on_value_and_number}
+    return unusual(rule, rule_held, self, other)
+
+
+def {reflected}(self, other):
+    """{text} with a plain number for x."""
+    if other.__class__ is float or other.__class__ is int:
+{on_number_and_value}
+    return unusual(rule, rule_held, other, self)
+'''
+
+_NODE = """\
+try:
+    {take}
+    z = {forward}
+    partials = ({slopes},)
+except (ArithmeticError, ValueError):
+    return apply({rule}, {operands})
+node = new(Value)
+node.data = z
+node.grad = 0.0
+node.label = ""
+node.rule = {rule}
+node.inputs = {inputs}
+node.partials = partials
+node.constant = {constant}
+node.birth = next_birth()
+return node
+"""
+
+
+def unusual(rule: Rule, rule_held: Rule, x: Any, y: Any) -> Value:
+    """An operator on operands that are not just Value, float or int; refuses what is not real."""
+    if isinstance(x, Value) and isinstance(y, Value):
+        return apply(rule, (x, y))
+    number = y if isinstance(x, Value) else x
+    if not isinstance(number, numbers.Real):
+        if number is y and _knows_values(number, rule):
+            return NotImplemented  # type: ignore[no-any-return]
+        as_float(number, f"{rule.name} with a Value")
+    held = number if type(number) in (int, Fraction) else float(number)
+    if number is y:
+        return apply(rule_held.holding(-1), (x, held))
+    return apply(rule.holding(0), (held, y))
+
+
+def _knows_values(other: Any, rule: Rule) -> bool:
+    """Whether a class written in Python brings its own way to be the right operand."""
+    if hasattr(other, "__array__"):
+        return False
+    return isinstance(getattr(type(other), _REFLECTED[rule.name], None), FunctionType)
+
+
+_FLOAT = "other if other.__class__ is float else float(other)"
+
+
+def _unary(method: str, rule: Rule) -> str:
+    return _UNARY.format(
+        method=method,
+        text=rule.formula(["x"]),
+        name=rule.name,
+        slope=rule.slope_formulas(["x"])[0],
+        on_value=indent(_node(rule, "rule", x="self"), " " * 4),
+    )
+
+
+def _binary(method: str, reflected: str, rule: Rule, rule_held: Rule) -> str:
+    last, first = rule_held.holding(-1), rule.holding(0)
+    held = "n" if "n" in rule_held.parameters else "y"
+    return _BINARY.format(
+        method=method,
+        reflected=reflected,
+        text=rule.formula(["x", "y"]),
+        name=rule.name,
+        slope=" and ".join(rule.slope_formulas(["x", "y"])),
+        on_values=indent(_node(rule, "rule", x="self", y="other"), " " * 8),
+        on_value_and_number=indent(_node(last, "rule_held_last", **{"x": "self", held: "other"}), " " * 8),
+        on_number_and_value=indent(_node(first, "rule_held_first", x="other", y="self"), " " * 8),
+    )
+
+
+def _node(rule: Rule, rule_name: str, **operands: str) -> str:
+    """The lines that apply a row to `operands`, given as its parameters' names and whose data they are.
+
+    The operand a row holds is a plain number and the other ones are Values.
+    """
+    names, row = list(operands), rule.with_float_literals
+    forward, slopes = row.forward, [partial for partial in row.partials if partial]
+    if rule.operands == "xs":  # a sum of two, written out
+        forward, slopes = rule.formula(names), row.slope_formulas(names)
+    held = None if rule.place is None else names[rule.place]
+    data = {name: _FLOAT if name == held else f"{operands[name]}.data" for name in names}
+    return _NODE.format(
+        take=f"{', '.join(names)} = {', '.join(data.values())}",
+        forward=forward,
+        slopes=", ".join(slope for name, slope in zip(names, slopes) if name != held),
+        rule=rule_name,
+        operands=f"({', '.join(operands.values())},)",
+        inputs=f"({', '.join(operands[name] for name in names if name != held)},)",
+        constant=operands[held] if held else None,
+    ).rstrip()
+
+
+def _make(source: str, names: dict[str, Any]) -> None:
+    """Define the methods of `source` on Value, their text kept for tracebacks and inspection."""
+    scope = {
+        **FLOATS,
+        "Value": Value,
+        "new": Value.__new__,
+        "next_birth": next_birth,
+        "apply": apply,
+        "unusual": unusual,
+        **names,
+    }
+    filename = f"<microbp {names['rule'].name}>"
+    methods: dict[str, Any] = {}
+    exec(compile(source, filename, "exec"), scope, methods)
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    for method, function in methods.items():
+        function.__module__ = Value.__module__
+        function.__qualname__ = f"Value.{method}"
+        setattr(Value, method, function)
+
+
+_OPERATORS = [
+    # method, reflected, row for Values, row for a plain number on the right
+    ("__add__", "__radd__", "sum", "sum"),
+    ("__sub__", "__rsub__", "difference", "difference"),
+    ("__mul__", "__rmul__", "product", "product"),
+    ("__truediv__", "__rtruediv__", "quotient", "quotient"),
+    ("__pow__", "__rpow__", "exponentiation", "power"),
+]
+_REFLECTED = {name: reflected for _, reflected, name, _ in _OPERATORS}
+
+for _method, _reflected, _name, _held in _OPERATORS:
+    _rule, _rule_held = RULES[_name], RULES[_held]
+    _make(
+        _binary(_method, _reflected, _rule, _rule_held),
+        {
+            "rule": _rule,
+            "rule_held": _rule_held,
+            "rule_held_last": _rule_held.holding(-1),
+            "rule_held_first": _rule.holding(0),
+        },
+    )
+
+for _rule in RULES.values():
+    if _rule.operands == "x":
+        _method = "__neg__" if _rule.name == "negation" else _rule.name
+        _make(_unary(_method, _rule), {"rule": _rule})
+
+Value.__abs__ = Value.abs  # type: ignore[method-assign]

@@ -1,0 +1,457 @@
+"""The table: what every operation computes, and its local derivatives.
+
+A row is written once, as plain mathematics.  It names its operands, says what it computes
+from them (`forward`, whose result is called z), and gives one partial derivative for each
+operand.  The text does not know what kind of number it is about: read with floats it runs
+the eager engine, with Values it gives graphs that can be differentiated again, with arrays
+a whole batch at once, and as text the formula a person writes.
+
+How to read a row: an operand whose name ends in s is a sequence; its partial speaks of one
+member by the singular (x for a member of xs, w for its partner in ws, i for its position).
+None marks an operand that is always a plain number: no derivative along it exists.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, reduce
+from operator import mul
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One row of the table.
+
+    `place` is set on a row that holds one plain number among its operands, as `x * 3` does:
+    0 where the number comes first, -1 where it comes last.
+
+    >>> RULES["tanh"].forward, RULES["tanh"].partials
+    ('tanh(x)', ('1 - z * z',))
+    >>> RULES["product"].evaluate((3.0, 4.0))
+    (12.0, (4.0, 3.0))
+    >>> RULES["product"].formula(["w", "x"])
+    'w * x'
+    """
+
+    name: str
+    symbol: str
+    operands: str
+    forward: str
+    partials: tuple[str | None, ...]
+    domain: str = ""
+    place: int | None = None
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """The operands' names in the row: ['x'], ['x', 'y'], ['ws', 'xs', 'b'], ..."""
+        return self.operands.split()
+
+    def holding(self, place: int) -> Rule:
+        """The same row with a plain number as its first (0) or last (-1) operand."""
+        return _holding(self, place)
+
+    def group(self, operands: Sequence[Any]) -> list[Any]:
+        """The operands dealt out to the row's parameters, a list to each sequence.
+
+        >>> RULES["weighted_sum"].group([1, 2, 3, 4, 5])
+        [[1, 2], [3, 4], 5]
+        """
+        sequences = [name for name in self.parameters if _many(name)]
+        if not sequences:
+            return list(operands)
+        length = (len(operands) - len(self.parameters) + len(sequences)) // len(sequences)
+        groups: list[Any] = []
+        start = 0
+        for name in self.parameters:
+            size = length if _many(name) else 1
+            groups.append(list(operands[start : start + size]) if _many(name) else operands[start])
+            start += size
+        return groups
+
+    def read(self, kind: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The row for one kind of number, `kind` naming its elementary functions.
+
+        Two functions of the grouped operands: forward(x, ...) -> z, and
+        slopes(z, x, ...) -> one local derivative for each operand that has one.
+        """
+        names = ", ".join(self.parameters)
+        slopes = ", ".join(self._slopes_source())
+        scope = {**_PLAIN, **kind, "__builtins__": {}}
+        forward = eval(f"lambda {names}: {self.forward}", scope)
+        partials = eval(f"lambda z, {names}: ({slopes},)", scope)
+        return forward, partials
+
+    @cached_property
+    def on_floats(self) -> tuple[Callable[..., float], Callable[..., tuple[float, ...]]]:
+        return self.with_float_literals.read(FLOATS)
+
+    @cached_property
+    def with_float_literals(self) -> Rule:
+        """The same row with float literals, for which Python's arithmetic is fastest."""
+        partials = tuple(partial and _with_float_literals(partial) for partial in self.partials)
+        return replace(self, forward=_with_float_literals(self.forward), partials=partials)
+
+    def evaluate(self, numbers: Sequence[float]) -> tuple[float, tuple[float, ...]]:
+        """The result and the local derivatives for floats, one for each operand not held.
+
+        Raises what Python's arithmetic raises outside the domain.  A slope may be infinite
+        where the value is not: sqrt'(0) is inf.
+        """
+        forward, slopes = self.on_floats
+        groups = self.group(numbers)
+        z = forward(*groups)
+        try:
+            partials = slopes(z, *groups)
+        except (ArithmeticError, ValueError):
+            partials = self._limits(z, groups)
+        if self.place == 0:
+            partials = partials[1:]
+        elif self.place == -1 and self.partials[-1] is not None:
+            partials = partials[:-1]
+        return z, partials
+
+    def formula(self, names: Sequence[str]) -> str:
+        """What the row computes, written with the operands' names.
+
+        >>> RULES["weighted_sum"].formula(["w1", "w2", "x1", "x2", "b"])
+        'w1 * x1 + w2 * x2 + b'
+        """
+        bound = dict(zip(self.parameters, self.group(names)))
+        return _write(self.forward, bound)
+
+    def slope_formulas(self, names: Sequence[str], z: str = "z") -> list[str]:
+        """The local derivatives as text, one for each operand that has one.
+
+        >>> RULES["quotient"].slope_formulas(["a", "b"], z="c")
+        ['1 / b', '-c / b']
+        """
+        bound = {"z": z, **dict(zip(self.parameters, self.group(names)))}
+        formulas = []
+        for name, partial in zip(self.parameters, self.partials):
+            if partial is None:
+                continue
+            if not _many(name):
+                formulas.append(_write(partial, bound))
+                continue
+            for i in range(len(bound[name])):
+                member = {many[:-1]: bound[many][i] for many in self.parameters if _many(many)}
+                formulas.append(_write(partial, {**bound, **member, "i": str(i)}))
+        return formulas
+
+    def _slopes_source(self) -> Iterator[str]:
+        many = [name for name in self.parameters if _many(name)]
+        for name, partial in zip(self.parameters, self.partials):
+            if partial is None:
+                continue
+            if not _many(name):
+                yield partial
+            elif f"{partial}s" in many:
+                yield f"*{partial}s"
+            elif _constant(partial):
+                yield f"*({partial},) * len({name})"
+            else:
+                members = ", ".join(each[:-1] for each in many)
+                yield f"*[{partial} for i, ({members},) in enumerate(zip({', '.join(many)}))]"
+
+    def _limits(self, z: float, groups: list[Any]) -> tuple[float, ...]:
+        """The slopes where Python's arithmetic raises and IEEE 754's gives the limit."""
+        import numpy as np
+
+        _, slopes = self.read(arrays())
+        with np.errstate(all="ignore"):
+            return tuple(
+                float(slope)
+                for slope in slopes(
+                    np.float64(z),
+                    *(list(map(np.float64, g)) if isinstance(g, list) else np.float64(g) for g in groups),
+                )
+            )
+
+
+def _many(name: str) -> bool:
+    return name.endswith("s")
+
+
+@cache
+def _holding(rule: Rule, place: int) -> Rule:
+    return replace(rule, place=place)
+
+
+# fmt: off
+RULES = {rule.name: rule for rule in [
+    #    name              symbol      operands   forward               partials, one for each operand
+    Rule("sum",            "Σ",        "xs",      "sum(xs)",            ("1",)),
+    Rule("difference",     "−",        "x y",     "x - y",              ("1", "-1")),
+    Rule("product",        "×",        "x y",     "x * y",              ("y", "x")),
+    Rule("quotient",       "÷",        "x y",     "x / y",              ("1 / y", "-z / y"), "y != 0"),
+    Rule("negation",       "−",        "x",       "-x",                 ("-1",)),
+    Rule("power",          "^",        "x n",     "power(x, n)",        ("n * power(x, n - 1) if n else 0", None),
+         "x > 0, or x = 0 with n >= 0, or x < 0 with a whole n"),
+    Rule("exponentiation", "^",        "x y",     "exponentiate(x, y)", ("y * z / x", "z * log(x)"), "x > 0"),
+    Rule("exp",            "exp",      "x",       "exp(x)",             ("z",)),
+    Rule("log",            "log",      "x",       "log(x)",             ("1 / x",), "x > 0"),
+    Rule("sqrt",           "√",        "x",       "sqrt(x)",            ("1 / (2 * z)",), "x >= 0"),
+    Rule("sigmoid",        "σ",        "x",       "sigmoid(x)",         ("z * (1 - z)",)),
+    Rule("tanh",           "tanh",     "x",       "tanh(x)",            ("1 - z * z",)),
+    Rule("relu",           "relu",     "x",       "relu(x)",            ("step(x)",)),
+    Rule("softplus",       "softplus", "x",       "softplus(x)",        ("sigmoid(x)",)),
+    Rule("abs",            "abs",      "x",       "abs(x)",             ("sign(x)",)),
+    Rule("sin",            "sin",      "x",       "sin(x)",             ("cos(x)",), "a finite x"),
+    Rule("cos",            "cos",      "x",       "cos(x)",             ("-sin(x)",), "a finite x"),
+    Rule("max",            "max",      "xs",      "max(xs)",            ("equal(x, z) / ties(xs, z)",)),
+    Rule("min",            "min",      "xs",      "min(xs)",            ("equal(x, z) / ties(xs, z)",)),
+    Rule("logsumexp",      "log Σ exp", "xs",     "logsumexp(xs)",      ("exp(x - z)",)),
+    Rule("pick",           "pick",     "xs n",    "pick(xs, n)",        ("equal(i, n)", None)),
+    Rule("weighted_sum",   "Σ",        "ws xs b", "dot(ws, xs) + b",    ("x", "w", "1")),
+    # locally constant: what the slopes of relu, abs and max are made of, so that these differentiate again
+    Rule("step",           "step",     "x",       "step(x)",            ("0",)),
+    Rule("sign",           "sign",     "x",       "sign(x)",            ("0",)),
+    Rule("equal",          "=",        "x y",     "equal(x, y)",        ("0", "0")),
+]}
+# fmt: on
+
+
+# The elementary functions, for floats and for arrays; Values have theirs in value.py.
+
+
+def _exponentiate(x: float, y: float) -> float:
+    if x <= 0.0:
+        raise ValueError("math domain error")
+    return math.pow(x, y)
+
+
+def _sigmoid(x: float) -> float:
+    e = math.exp(-abs(x))  # at most 1: it cannot overflow
+    return 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
+
+
+def _softplus(x: float) -> float:
+    return _relu(x) + math.log1p(math.exp(-abs(x)))
+
+
+def _relu(x: float) -> float:
+    return 0.0 if x <= 0.0 else x
+
+
+def _step(x: float) -> float:
+    return x if x != x else float(x > 0.0)
+
+
+def _sign(x: float) -> float:
+    return x if x != x else float((x > 0.0) - (x < 0.0))
+
+
+def _max(xs: Sequence[float]) -> float:
+    return math.nan if any(map(math.isnan, xs)) else max(xs)
+
+
+def _min(xs: Sequence[float]) -> float:
+    return math.nan if any(map(math.isnan, xs)) else min(xs)
+
+
+def _logsumexp(xs: Sequence[float]) -> float:
+    largest = _max(xs)
+    if not math.isfinite(largest):
+        return largest
+    rest = list(xs)
+    rest.remove(largest)  # its own term is exactly 1, which log1p adds without rounding
+    return largest + math.log1p(sum(math.exp(x - largest) for x in rest))
+
+
+def _pick(xs: Sequence[float], n: int) -> float:
+    return xs[n]
+
+
+def _equal(x: float, y: float) -> float:
+    return float(x == y)
+
+
+def _ties(xs: Sequence[float], z: float) -> float:
+    return float(sum(x == z for x in xs))
+
+
+def _dot(ws: Sequence[float], xs: Sequence[float]) -> float:
+    products: Iterator[float] = map(mul, ws, xs)
+    return sum(products)
+
+
+FLOATS: dict[str, Any] = {
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tanh": math.tanh,
+    "power": math.pow,
+    "exponentiate": _exponentiate,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "relu": _relu,
+    "step": _step,
+    "sign": _sign,
+    "abs": abs,
+    "sum": sum,
+    "max": _max,
+    "min": _min,
+    "logsumexp": _logsumexp,
+    "pick": _pick,
+    "equal": _equal,
+    "ties": _ties,
+    "dot": _dot,
+}
+
+
+@cache
+def arrays() -> dict[str, Any]:
+    """NumPy's elementary functions, for arrays that broadcast; NumPy is imported when first asked for."""
+    import numpy as np
+
+    def exponentiate(x: Any, y: Any) -> Any:
+        return np.power(np.where(x > 0, x, np.nan), y)
+
+    def sigmoid(x: Any) -> Any:
+        e = np.exp(-np.abs(x))
+        return np.where(x >= 0, 1.0, e) / (1.0 + e)
+
+    def softplus(x: Any) -> Any:
+        return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+    def total(xs: Sequence[Any]) -> Any:
+        return reduce(np.add, xs)
+
+    def largest(xs: Sequence[Any]) -> Any:
+        return reduce(np.maximum, xs)
+
+    def logsumexp(xs: Sequence[Any]) -> Any:
+        stack = np.stack(np.broadcast_arrays(*xs)).astype(float)
+        top = np.argmax(stack, axis=0)[None]
+        m = np.take_along_axis(stack, top, axis=0)[0]
+        with np.errstate(invalid="ignore"):
+            terms = np.exp(stack - m)
+        np.put_along_axis(terms, top, 0.0, axis=0)
+        return np.where(np.isfinite(m), m + np.log1p(terms.sum(axis=0)), m)
+
+    def pick(xs: Sequence[Any], n: Any) -> Any:
+        stack = np.stack(np.broadcast_arrays(*xs))
+        index = np.broadcast_to(np.asarray(n, dtype=int), stack.shape[1:])
+        return np.take_along_axis(stack, index[None], axis=0)[0]
+
+    def equal(x: Any, y: Any) -> Any:
+        return np.equal(x, y) * 1.0
+
+    return {
+        "exp": np.exp,
+        "log": np.log,
+        "sqrt": np.sqrt,
+        "sin": np.sin,
+        "cos": np.cos,
+        "tanh": np.tanh,
+        "power": np.power,
+        "exponentiate": exponentiate,
+        "sigmoid": sigmoid,
+        "softplus": softplus,
+        "relu": lambda x: np.maximum(x, 0.0),
+        "step": lambda x: np.heaviside(x, 0.0),
+        "sign": np.sign,
+        "abs": np.abs,
+        "sum": total,
+        "max": largest,
+        "min": lambda xs: reduce(np.minimum, xs),
+        "logsumexp": logsumexp,
+        "pick": pick,
+        "equal": equal,
+        "ties": lambda xs, z: total([equal(x, z) for x in xs]),
+        "dot": lambda ws, xs: total([w * x for w, x in zip(ws, xs)]),
+    }
+
+
+_PLAIN = {"len": len, "zip": zip, "enumerate": enumerate}
+
+
+# Rows as text.
+
+
+def _write(row: str, bound: Mapping[str, Any]) -> str:
+    """A row's text with each operand replaced by its name, or its sequence of names."""
+    tree = _Writer(bound).visit(deepcopy(_parse(row)))
+    return ast.unparse(tree)
+
+
+@cache
+def _parse(row: str) -> ast.expr:
+    return ast.parse(row, mode="eval").body
+
+
+def _name(text: str) -> ast.expr:
+    return ast.Name(id=text, ctx=ast.Load())
+
+
+def _constant(row: str) -> bool:
+    return not any(isinstance(node, ast.Name) for node in ast.walk(_parse(row)))
+
+
+class _FloatLiterals(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        assert isinstance(node.value, int)
+        return ast.Constant(float(node.value))
+
+
+def _with_float_literals(row: str) -> str:
+    return ast.unparse(_FloatLiterals().visit(deepcopy(_parse(row))))
+
+
+def _number(node: ast.expr) -> float | None:
+    try:
+        return float(ast.unparse(node))
+    except ValueError:
+        return None
+
+
+class _Writer(ast.NodeTransformer):
+    """Binds names, and writes sums, weighted sums and powers with their signs."""
+
+    def __init__(self, bound: Mapping[str, Any]) -> None:
+        self.bound = bound
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return _name(str(self.bound.get(node.id, node.id)))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        left: ast.expr = self.visit(node.left)
+        right: ast.expr = self.visit(node.right)
+        match node.op, _number(left), _number(right):
+            case ast.Add(), _, 0.0:
+                return left  # a weighted sum without a bias
+            case ast.Sub(), float(a), float(b):
+                return _name(f"{a - b:g}")  # the exponent of a power's slope
+        return ast.BinOp(left, node.op, right)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        assert isinstance(node.func, ast.Name)
+        arguments = [
+            [_name(name) for name in self.bound[argument.id]]
+            if isinstance(argument, ast.Name) and isinstance(self.bound.get(argument.id), list)
+            else [self.visit(argument)]
+            for argument in node.args
+        ]
+        match node.func.id:
+            case "sum":
+                return _chain(arguments[0])
+            case "dot":
+                return _chain([ast.BinOp(w, ast.Mult(), x) for w, x in zip(*arguments)])
+            case "power" | "exponentiate":
+                return ast.BinOp(arguments[0][0], ast.Pow(), arguments[1][0])
+        return ast.Call(node.func, [part for each in arguments for part in each], [])
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        chosen: ast.expr = self.visit(node.body if _number(self.visit(node.test)) != 0 else node.orelse)
+        return chosen
+
+
+def _chain(terms: list[ast.expr]) -> ast.expr:
+    return reduce(lambda left, right: ast.BinOp(left, ast.Add(), right), terms)

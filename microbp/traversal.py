@@ -1,0 +1,196 @@
+"""Walks over a recorded graph: its leaves, who consumes whom, and the units in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from microbp.value import Value, computed
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus")
+
+
+def leaves(*outputs: Value) -> list[Value]:
+    """The numbers that were given, not computed, in the order of their birth.
+
+    >>> a, b = Value(1.0, "a"), Value(2.0, "b")
+    >>> [leaf.label for leaf in leaves(b * a + a)]
+    ['a', 'b']
+    """
+    found = {output for output in outputs if not output.inputs}
+    found.update(input for node in computed(*outputs) for input in node.inputs if not input.inputs)
+    return sorted(found, key=lambda leaf: leaf.birth)
+
+
+def topological(*outputs: Value) -> list[Value]:
+    """The leaves, then the computed nodes: every node after its inputs."""
+    return leaves(*outputs) + computed(*outputs)
+
+
+def consumers(*outputs: Value) -> dict[Value, list[Value]]:
+    """For every node of the graph the nodes computed from it, each once, in the order of their birth.
+
+    >>> a = Value(3.0)
+    >>> b = a * a
+    >>> c = b + a
+    >>> consumers(c)[a] == [b, c], consumers(c)[c]
+    (True, [])
+    """
+    found: dict[Value, list[Value]] = {node: [] for node in topological(*outputs)}
+    for node in computed(*outputs):
+        for input in dict.fromkeys(node.inputs):
+            found[input].append(node)
+    return found
+
+
+class FoundUnit(NamedTuple):
+    """A unit recognised in a graph: its net input u = w1 z1 + w2 z2 + ... + b and its output z.
+
+    `inner` are the nodes that make it up, from products to z; a linear unit has z = u.
+    """
+
+    layer: int
+    number: int
+    u: Value
+    z: Value
+    weights: tuple[Value, ...]
+    inputs: tuple[Value, ...]
+    bias: Value | None
+    inner: tuple[Value, ...]
+
+    @property
+    def activation(self) -> str:
+        if self.z is self.u:
+            return "linear"
+        name = self.z.rule.name if self.z.rule else ""
+        return name if name in ACTIVATIONS else "custom"
+
+
+class _NetInput(NamedTuple):
+    weights: tuple[Value, ...]
+    inputs: tuple[Value, ...]
+    bias: Value | None
+    inner: tuple[Value, ...]
+
+
+def units(*outputs: Value) -> list[FoundUnit]:
+    """The units among the nodes of a graph, recognised by their structure, in the order of their birth.
+
+    A unit is a weighted sum of Values and the activation that is its only consumer, whether it
+    was built as one `weighted_sum` node or from products and sums.  Without an activation, a
+    `weighted_sum` or a sum labelled u... is a linear unit.  In a product of two leaves the
+    weight is the one labelled w..., else the first.
+
+    Layer and number come from a label such as u1[2] (layer 1, unit 2), otherwise from the
+    unit's depth and its place among the units of that depth.
+
+    >>> w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-1.0, "b")
+    >>> [unit] = units((w * x + b).tanh())
+    >>> unit.activation, unit.weights == (w,), unit.inputs == (x,), unit.bias is b
+    ('tanh', True, True, True)
+    """
+    users = consumers(*outputs)
+    found: list[FoundUnit] = []
+    layer_of: dict[Value, int] = {}
+    count: Counter[int] = Counter()
+    for u in computed(*outputs):
+        net = _net_input(u, users)
+        if net is None:
+            continue
+        z, between = _activation(u, users)
+        if z is u and not (u.rule and u.rule.name == "weighted_sum") and not u.label.startswith("u"):
+            continue
+        place = re.fullmatch(r"u(\d+)\[(\d+)\]", u.label)
+        layer = int(place[1]) if place else 1 + max((layer_of.get(z, 0) for z in net.inputs), default=0)
+        count[layer] += 1
+        layer_of[z] = layer
+        inner = (*net.inner, u, *between)
+        found.append(
+            FoundUnit(
+                layer,
+                int(place[2]) if place else count[layer],
+                u,
+                z,
+                net.weights,
+                net.inputs,
+                net.bias,
+                inner,
+            )
+        )
+    return found
+
+
+def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None:
+    """u read as a weighted sum of Values plus a bias, or None if it is something else."""
+    if u.rule is None:
+        return None
+    if u.rule.name == "weighted_sum":
+        weights, inputs, bias = u.rule.group(u.operands)
+        return _NetInput(tuple(weights), tuple(inputs), bias if isinstance(bias, Value) else None, ())
+    if any(user.rule and user.rule.name == "sum" for user in users[u]):
+        return None  # a part of a longer sum
+    pairs: list[tuple[Value, Value]] = []
+    biases: list[Value] = []
+    inner: list[Value] = []
+    terms = [u]
+    while terms:
+        term = terms.pop()
+        name = term.rule.name if term.rule else ""
+        whole = name in ("sum", "product") and term.rule is not None and term.rule.place is None
+        if term is not u and len(users[term]) > 1:
+            whole = False
+        if whole and name == "sum":
+            terms.extend(reversed(term.inputs))
+        elif whole and name == "product":
+            pairs.append(_weight_first(*term.inputs))
+        elif term.rule is None:
+            biases.append(term)
+            continue
+        else:
+            return None
+        if term is not u:
+            inner.append(term)
+    if not pairs or len(biases) > 1 or any(weight.inputs for weight, _ in pairs):
+        return None
+    inner.sort(key=lambda node: node.birth)
+    return _NetInput(
+        tuple(weight for weight, _ in pairs),
+        tuple(input for _, input in pairs),
+        biases[0] if biases else None,
+        tuple(inner),
+    )
+
+
+def _weight_first(a: Value, b: Value) -> tuple[Value, Value]:
+    if a.inputs or (not b.inputs and b.label.startswith("w") and not a.label.startswith("w")):
+        return b, a
+    return a, b
+
+
+def _activation(u: Value, users: Mapping[Value, list[Value]]) -> tuple[Value, tuple[Value, ...]]:
+    """The output z of the unit with net input u, and the nodes from u to it."""
+    if len(users[u]) == 1:
+        [user] = users[u]
+        if user.rule and user.rule.name in ACTIVATIONS:
+            return user, (user,)
+    if re.fullmatch(r"u\d+\[\d+\]", u.label):
+        return _labelled_output(u, "z" + u.label[1:], users)
+    return u, ()
+
+
+def _labelled_output(
+    u: Value, label: str, users: Mapping[Value, list[Value]]
+) -> tuple[Value, tuple[Value, ...]]:
+    """The node labelled `label` that is computed from u alone, if an activation takes several operations."""
+    reached = [u]
+    for node in reached:
+        for user in users[node]:
+            if user not in reached and all(input in reached for input in user.inputs if input.inputs):
+                reached.append(user)
+                if user.label == label:
+                    return user, tuple(reached[1:])
+        if len(reached) > 16:  # this is no longer one unit's activation
+            break
+    return u, ()
