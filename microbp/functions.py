@@ -143,9 +143,8 @@ def min(*values: Operand | Iterable[Operand]) -> Value:
 def logsumexp(values: Iterable[Operand]) -> Value:
     """log(exp(x1) + exp(x2) + ...), finite for all finite x; its slopes are the softmax of x.
 
-    >>> z = logsumexp([Value(1000.0), Value(1000.0)])
-    >>> f"{z:.6f}", z.partials
-    ('1000.693147', (0.5, 0.5))
+    >>> f"{logsumexp([Value(1000.0), Value(1000.0)]):.6f}"
+    '1000.693147'
     """
     return _of_several("logsumexp", list(values))
 

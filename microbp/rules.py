@@ -263,8 +263,8 @@ def _logsumexp(xs: Sequence[float]) -> float:
     return largest + math.log1p(sum(math.exp(x - largest) for x in rest))
 
 
-def _pick(xs: Sequence[float], n: int) -> float:
-    return xs[n]
+def _pick(xs: Sequence[float], n: float) -> float:
+    return xs[int(n)]
 
 
 def _equal(x: float, y: float) -> float:
