@@ -9,6 +9,7 @@ from __future__ import annotations
 import numbers
 import reprlib
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat
@@ -76,11 +77,15 @@ class Value:
         order = computed(self)
         for node in order:
             node.grad = 0.0
+        held = {input: input.grad for node in order for input in node.inputs if input.grad}
+        zero_grad(held)  # leaves, set aside so that what they held is added to once, without rounding twice
         self.grad += as_float(seed, "backward(seed)")
         for node in reversed(order):
             grad = node.grad
             for input, partial in zip(node.inputs, node.partials):
                 input.grad += partial * grad
+        for leaf, grad in held.items():
+            leaf.grad += grad
 
     def zero_grad(self) -> None:
         """Set the gradient of this node, and of all it was computed from, to zero."""
@@ -129,7 +134,7 @@ class Value:
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value({_digits(self.data)}{label}, grad={_digits(self.grad)})"
+        return f"Value({digits(self.data)}{label}, grad={digits(self.grad)})"
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
@@ -267,6 +272,8 @@ def made_of(node: Value) -> str:
         [
             (o.label or f"{o.data:.6g}" if o.data >= 0 or o.label else f"({o.data:.6g})")
             if isinstance(o, Value)
+            else f"({o})"
+            if isinstance(o, Fraction)
             else str(o)
             for o in node.operands
         ]
@@ -275,13 +282,21 @@ def made_of(node: Value) -> str:
 
 def as_float(number: Any, where: str) -> float:
     """`number` as a float; TypeError, saying where it came and what to do, for what is not a real number."""
-    if isinstance(number, numbers.Real):
+    if is_real(number):
         try:
             return float(number)
         except OverflowError:
             raise OverflowError(f"{where}: {reprlib.repr(number)} is too large for a float") from None
     came = f"{where}: a real number is needed, not {reprlib.repr(number)} ({type(number).__name__})"
     raise TypeError(f"{came}; {_remedy(number)}")
+
+
+def is_real(number: Any) -> bool:
+    """Whether `number` is a real number; NumPy's truth values, as of `y > 0`, are, though they do not say so."""
+    kind = type(number)
+    return isinstance(number, numbers.Real) or (
+        kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    )
 
 
 def _remedy(number: Any) -> str:
@@ -325,5 +340,6 @@ def _introduce(operand: Any) -> str:
     return f"{operand.data!r} ({name})"
 
 
-def _digits(number: float) -> str:
-    return f"{number:#.4g}".rstrip(".")
+def digits(number: float) -> str:
+    """Four significant digits, without the sign of a negative zero."""
+    return f"{number + 0.0:#.4g}".rstrip(".")

@@ -1,0 +1,79 @@
+# %% [markdown]
+# # 03. A worksheet, with published numbers
+#
+# Matt Mazur's "A Step by Step Backpropagation Example" (2015) computes one step of
+# backpropagation by hand, and thousands of people have learned from it.  The network has two
+# inputs, two hidden units and two outputs, all sigmoid, and the loss is half the sum of the
+# squared errors.  We do the same and put our numbers beside his.
+
+# %%
+from pathlib import Path
+
+from microbp import MLP, SGD, deltas, graph, squared_error
+
+PICTURES = Path(__file__).parent / "pictures" if "__file__" in globals() else Path("pictures")
+
+# %% [markdown]
+# Mazur counts the weights through, w1 to w8; ours are named by where they lead from and to.
+
+# %%
+network = MLP(2, [2, 2])
+(h1, h2), (o1, o2) = network
+w = [*h1.weights, *h2.weights, *o1.weights, *o2.weights]
+for weight, number in zip(w, (0.15, 0.20, 0.25, 0.30, 0.40, 0.45, 0.50, 0.55)):
+    weight.data = number
+h1.bias.data = h2.bias.data = 0.35
+o1.bias.data = o2.bias.data = 0.60
+x, target = [0.05, 0.10], [0.01, 0.99]
+
+# %% [markdown]
+# ## Forward, then backward
+
+# %%
+E = squared_error(network(x), target, half=True)
+E.backward()
+print(f"E = {E.data:.9f}   (published: 0.298371109)")
+print()
+print(deltas(E))
+
+# %%
+for view in ("values", "units"):
+    print(graph(E, view=view).save(PICTURES / f"03-worksheet-{view}.svg").name)
+
+# %% [markdown]
+# ## One step of gradient descent
+#
+# The learning rate is 0.5, and the biases are not trained.
+
+# %%
+SGD(lr=0.5).step(w)
+published = (
+    0.149780716,
+    0.19956143,
+    0.24975114,
+    0.29950229,
+    0.35891648,
+    0.408666186,
+    0.511301270,
+    0.561370121,
+)
+print("      ours          published")
+for i, (weight, number) in enumerate(zip(w, published), start=1):
+    print(f"w{i}    {weight.data:.9f}   {number}")
+    assert abs(weight.data - number) < 5e-9
+
+# %% [markdown]
+# ## Ten thousand steps
+#
+# At the end he prints the error 0.0000351085.  It is the one before the last update.
+
+# %%
+optimizer = SGD(lr=0.5)
+for step in range(2, 10_001):
+    E = squared_error(network(x), target, half=True)
+    network.zero_grad()
+    E.backward()
+    optimizer.step(w)
+print(f"E = {E.data:.10f} before update {step}   (published: 0.0000351085)")
+print(f"y = {o1.z.data:.9f} and {o2.z.data:.9f}, wanted {target[0]} and {target[1]}")
+assert abs(E.data - 0.0000351085) < 5e-11

@@ -1,0 +1,81 @@
+"""The demonstration: a network learns XOR, and its backward pass is shown and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from microbp.losses import squared_error
+from microbp.nn import MLP
+from microbp.optim import SGD
+from microbp.show.picture import graph
+from microbp.show.text import deltas
+from microbp.training import fit, predict
+from microbp.value import Value
+
+X = [[0, 0], [0, 1], [1, 0], [1, 1]]
+Y = [0, 1, 1, 0]
+H = 1e-5
+
+
+def run(folder: Path, seed: int, epochs: int) -> bool:
+    """Print and draw the whole story; whether XOR was learned."""
+    network = MLP(2, [2, 1], seed=seed)
+    print(f"{network} learns XOR by backpropagation.\n", flush=True)
+    history = fit(network, X, Y, optimizer=SGD(lr=2.0), epochs=epochs, stop_when=0.01)
+    outputs = predict(network, X)
+    learned = all((output > 0.5) == bool(target) for output, target in zip(outputs, Y))
+    print(f"{history}\n\nx1  x2  target  output")
+    for (x1, x2), target, output in zip(X, Y, outputs):
+        print(f" {x1}   {x2}       {target}  {output:.4f}")
+    if not learned:
+        print(f"\nThis is a local minimum: with these first weights XOR was not learned in {epochs} epochs.")
+        print("That happens, to everyone; try another --seed.")
+
+    E = squared_error(network([1, 0]), 1, half=True)
+    network.zero_grad()
+    E.backward()
+    print(f"\nThe backward pass for x = (1, 0), E = (y - t)^2 / 2 = {E:.6f}:\n\n{deltas(E)}\n")
+    check(network, E)
+    draw(E, folder)
+    return learned
+
+
+def check(network: MLP, E: Value) -> None:
+    """Print every delta and dE/dw beside the central difference (E(w + h) - E(w - h)) / 2h."""
+    print(f"Checked against central differences, h = {H:g}; a unit's u is moved by way of its bias:\n")
+    print(f"{'':>15}{'backward':>14}{'measured':>14}{'difference':>12}")
+    largest = 0.0
+    bias_of = {f"delta of {unit.u.label}": (unit.delta, unit.bias) for layer in network for unit in layer}
+    weights = {f"dE/d{w.label}": (w.grad, w) for w in network.parameters()}
+    for name, (derivative, leaf) in {**bias_of, **weights}.items():
+        assert leaf is not None
+        measured = central_difference(E, leaf)
+        largest = max(largest, abs(derivative - measured))
+        print(f"{name:>15}{derivative:>14.8f}{measured:>14.8f}{derivative - measured:>12.1e}")
+    print(f"\nThe largest difference is {largest:.1e}.")
+
+
+def central_difference(E: Value, leaf: Value) -> float:
+    """How E changes with a leaf, measured by moving it: no derivative is used."""
+    before = leaf.data
+    losses = []
+    for leaf.data in (before + H, before - H):
+        E.recompute()
+        losses.append(E.data)
+    leaf.data = before
+    E.recompute()
+    return (losses[0] - losses[1]) / (2 * H)
+
+
+def draw(E: Value, folder: Path) -> None:
+    """Write both pictures of E's graph into `folder`, as DOT text where `dot` is not installed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    print("\nPictures:")
+    for view, what in [("values", "every Value"), ("units", "every unit")]:
+        picture = graph(E, view=view)
+        try:
+            path = picture.save(folder / f"xor-{view}.svg")
+            print(f"  {path}  {what}")
+        except RuntimeError as error:
+            path = picture.save(folder / f"xor-{view}.dot")
+            print(f"  {path}  {what}, as DOT text: {error}")

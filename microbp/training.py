@@ -1,0 +1,340 @@
+"""fit: gradient descent over labelled pairs, epoch by epoch; predict and accuracy beside it."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from microbp.losses import squared_error
+from microbp.nn import as_random
+from microbp.optim import SGD, Optimizer
+from microbp.traversal import topological
+from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
+
+Loss = Callable[[Any, Any], Value]
+
+
+@dataclass
+class History:
+    """What happened in training.
+
+    `loss` has one number for each epoch: the loss of its samples as they were met, before the
+    steps they led to.  `validation_loss`, if asked for, is taken after each epoch.  `ended`
+    says why training ended: "all epochs", "stop_when" or "interrupted".
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    ended: str = "all epochs"
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were completed."""
+        return len(self.loss)
+
+    def __repr__(self) -> str:
+        parts = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}"]
+        parts += [_from_to("loss", self.loss)] if self.loss else []
+        parts += [_from_to("validation loss", self.validation_loss)] if self.validation_loss else []
+        parts += [f"ended by {self.ended}"] if self.ended != "all epochs" else []
+        return f"History({', '.join(parts)})"
+
+
+def fit(
+    network: Callable[[Any], Any],
+    X: Iterable[Any],
+    Y: Iterable[Any],
+    loss: Loss = squared_error,
+    optimizer: Optimizer | None = None,
+    epochs: int = 100,
+    reduction: str = "mean",
+    parameters: Sequence[Value] | None = None,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
+    progress: bool = True,
+    stop_when: Callable[[History], bool] | float | None = None,
+) -> History:
+    """Train by gradient descent on the labelled pairs of X and Y; the parameters change in place.
+
+    `network` is a network, a unit, or any function from a sample to what `loss(predicted,
+    target)` takes; a function needs its `parameters` named.  `optimizer` is SGD(lr=0.5) unless
+    given.  One step is taken for each batch of `batch_size` samples, all of them unless given;
+    batches are drawn anew each epoch (by `seed`) unless `shuffle` is off.  The loss of a batch
+    is the "mean" or the "sum" over its samples; the sum is the sweep of the 1986 papers.
+    `validation` is a pair (X, Y) whose loss is kept too.  Training ends early when
+    `stop_when(history)` is true after an epoch, or when the loss falls below `stop_when`, a number.
+
+    Ctrl-C ends training and returns what was learned.
+
+    Raises ValueError or TypeError for data that do not fit together, and FloatingPointError
+    when a loss or a gradient becomes infinite or NaN, naming epoch, sample and node; then the
+    parameters stay as they were before the step.
+
+    >>> from microbp.nn import MLP
+    >>> network = MLP(2, [2, 1], seed=1)
+    >>> history = fit(network, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=50, progress=False)
+    >>> history.epochs, history.loss[-1] < history.loss[0]
+    (50, True)
+    """
+    data = _pairs(X, Y)
+    held_out = _pairs(*validation) if validation is not None else None
+    trained = _parameters(network, parameters)
+    optimizer = SGD(lr=0.5) if optimizer is None else optimizer
+    size = len(data) if batch_size is None else batch_size
+    _check_count(epochs, "epochs")
+    _check_count(size, "batch_size")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
+    random = as_random(seed)
+    history = History()
+    before = [parameter.data for parameter in trained]
+    try:
+        with _reporting(progress, epochs) as report:
+            for epoch in range(1, epochs + 1):
+                if shuffle and size < len(data):
+                    random.shuffle(data)
+                losses: list[float] = []
+                for start in range(0, len(data), size):
+                    batch = data[start : start + size]
+                    before = [parameter.data for parameter in trained]
+                    zero_grad(trained)
+                    weight = 1.0 / len(batch) if reduction == "mean" else 1.0
+                    losses += [_backward(network, loss, pair, weight, epoch) for pair in batch]
+                    _check_gradients(network, loss, batch, trained, epoch)
+                    optimizer.step(trained)
+                history.loss.append(_reduced(losses, reduction))
+                if held_out is not None:
+                    history.validation_loss.append(_loss_of(network, loss, held_out, reduction, epoch))
+                report(epoch, history)
+                if _should_stop(stop_when, history):
+                    history.ended = "stop_when"
+                    break
+    except KeyboardInterrupt:  # perhaps in the middle of a step: what was learned before it is whole
+        for parameter, number in zip(trained, before):
+            parameter.data = number
+        history.ended = "interrupted"
+    return history
+
+
+def predict(network: Callable[[Any], Any], X: Iterable[Any]) -> list[Any]:
+    """The network's outputs for every sample of X, as plain numbers: a float each, or a list of floats.
+
+    >>> from microbp.nn import MLP
+    >>> network = MLP(2, [1], activation="linear", seed=1)
+    >>> network[0][0].weights[0].data, network[0][0].weights[1].data = 1.0, 2.0
+    >>> predict(network, [[1, 1], [0, 3]])
+    [3.0, 6.0]
+    """
+    return [_numbers(network(x)) for x in _rows(X, "X")]
+
+
+def accuracy(
+    network: Callable[[Any], Any], X: Iterable[Any], Y: Iterable[Any], threshold: float | None = None
+) -> float:
+    """The fraction of samples whose class is predicted right.
+
+    With several outputs the class is the greatest output, and a target is the number of the
+    class, counted from 0, or a list with its greatest entry there.  With one output the class
+    is whether it exceeds `threshold`: 0.5 unless given, or 0 where a target is negative (-1 and
+    1 for the two classes).  For an output unit trained from logits give threshold=0.
+
+    >>> accuracy(lambda x: Value(x), [0.2, 0.9, 0.4], [0, 1, 1])
+    0.6666666666666666
+    """
+    pairs = _pairs(X, Y)
+    targets = [_numbers(pair.y) for pair in pairs]
+    outputs = [_numbers(network(pair.x)) for pair in pairs]
+    if threshold is None:
+        threshold = 0.0 if any(isinstance(t, float) and t < 0.0 for t in targets) else 0.5
+    return sum(_same_class(y, t, threshold) for y, t in zip(outputs, targets)) / len(pairs)
+
+
+def _same_class(output: float | list[float], target: float | list[float], threshold: float) -> bool:
+    if isinstance(output, list):
+        wanted = target.index(max(target)) if isinstance(target, list) else int(target)
+        return output.index(max(output)) == wanted
+    if isinstance(target, list):
+        raise ValueError(
+            f"accuracy: a target {target} of {len(target)} numbers for a network with one output"
+        )
+    return (output > threshold) == (target > threshold)
+
+
+class _Pair(NamedTuple):
+    number: int  # counted from 1, as people count
+    x: Any
+    y: Any
+
+
+def _pairs(X: Iterable[Any], Y: Iterable[Any]) -> list[_Pair]:
+    xs, ys = _rows(X, "X"), _rows(Y, "Y")
+    if len(xs) != len(ys):
+        raise ValueError(f"X has {len(xs)} samples and Y {len(ys)} targets; each sample needs one target")
+    if not xs:
+        raise ValueError("X and Y are empty; there is nothing to learn from")
+    return [_Pair(number, x, y) for number, (x, y) in enumerate(zip(xs, ys), start=1)]
+
+
+def _rows(samples: Iterable[Any], name: str) -> list[Any]:
+    """The samples as a list, refused where one of their numbers is infinite or NaN."""
+    if hasattr(samples, "to_numpy"):  # a table of pandas or polars, which iterates over its columns
+        samples = samples.to_numpy()
+    if isinstance(samples, (str, bytes, dict, Value)) or not isinstance(samples, Iterable):
+        raise TypeError(f"{name} is a list or array of samples, not {type(samples).__name__}")
+    rows = list(samples)
+    for number, row in enumerate(rows, start=1):
+        for entry in row if isinstance(row, Iterable) and not isinstance(row, str) else [row]:
+            if isinstance(entry, numbers.Real) and not math.isfinite(entry):
+                raise ValueError(
+                    f"{name}: sample {number} contains {float(entry)}; every number must be finite"
+                )
+    return rows
+
+
+def _parameters(network: Any, parameters: Sequence[Value] | None) -> list[Value]:
+    if parameters is None:
+        if not hasattr(network, "parameters"):
+            raise TypeError(
+                f"fit: say which Values to train, as in fit(..., parameters=[w, b]); "
+                f"{network!r} has no parameters() to ask"
+            )
+        parameters = network.parameters()
+    trained = list(parameters)
+    for parameter in trained:
+        if not isinstance(parameter, Value) or parameter.inputs:
+            raise TypeError(f"fit: the parameters to train are leaf Values, and {parameter!r} is not one")
+    return trained
+
+
+def _check_count(count: object, name: str) -> None:
+    if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{name} is a whole number, at least 1, not {count!r}")
+
+
+def _backward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, weight: float, epoch: int) -> float:
+    """One sample forward and backward; its gradients add up in the parameters."""
+    E = _forward(network, loss, pair, epoch)
+    E.backward(weight)
+    return E.data
+
+
+def _forward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, epoch: int) -> Value:
+    where = f"epoch {epoch}, sample {pair.number}"
+    try:
+        E = loss(network(pair.x), pair.y)
+    except (ArithmeticError, ValueError, IndexError) as error:
+        if type(error) in (ValueError, IndexError, ZeroDivisionError, OverflowError):
+            raise type(error)(f"{where}: {error}") from error
+        raise
+    if not isinstance(E, Value):
+        raise TypeError(f"{where}: the loss is a Value, and {type(E).__name__} came")
+    if not math.isfinite(E.data):
+        bad = next(node for node in topological(E) if not math.isfinite(node.data))
+        raise FloatingPointError(
+            f"{where}: the loss is {E.data}, and the first node that is not finite is {_introduce(bad)}; "
+            "the parameters are as they were before this step.  A smaller lr may help"
+        )
+    return E
+
+
+def _check_gradients(
+    network: Callable[[Any], Any], loss: Loss, batch: list[_Pair], trained: list[Value], epoch: int
+) -> None:
+    """Refuse gradients that are not finite, naming the sample and the node they come from."""
+    bad = next((parameter for parameter in trained if not math.isfinite(parameter.grad)), None)
+    if bad is None:
+        return
+    for pair in batch:
+        E = _forward(network, loss, pair, epoch)
+        E.backward()
+        for node in reversed(computed(E)):
+            if not all(math.isfinite(partial * node.grad) for partial in node.partials):
+                raise FloatingPointError(
+                    f"epoch {epoch}, sample {pair.number}: the gradient of {bad.label or 'a parameter'} is "
+                    f"{bad.grad}; going backward it is lost at {_introduce(node)}, whose local derivatives "
+                    f"are {', '.join(f'{partial:.6g}' for partial in node.partials[:4])}; "
+                    "the parameters are as they were before this step"
+                )
+    raise FloatingPointError(
+        f"epoch {epoch}: the gradients of {len(batch)} samples add up to {bad.grad} at "
+        f"{bad.label or 'a parameter'}; the parameters are as they were before this step"
+    )
+
+
+def _introduce(node: Value) -> str:
+    made = made_of(node)
+    return f"{name_of(node)} = {node.data:.6g}" + (f" (computed as {made})" if made and node.label else "")
+
+
+def _loss_of(
+    network: Callable[[Any], Any], loss: Loss, pairs: list[_Pair], reduction: str, epoch: int
+) -> float:
+    return _reduced([_forward(network, loss, pair, epoch).data for pair in pairs], reduction)
+
+
+def _reduced(losses: list[float], reduction: str) -> float:
+    return math.fsum(losses) / (len(losses) if reduction == "mean" else 1)
+
+
+def _should_stop(stop_when: Callable[[History], bool] | float | None, history: History) -> bool:
+    if callable(stop_when):
+        return bool(stop_when(history))
+    return stop_when is not None and history.loss[-1] < stop_when
+
+
+def _numbers(output: Any) -> Any:
+    """An output or target as a float, or as a list of floats if there are several."""
+    if isinstance(output, Value):
+        return output.data
+    if isinstance(output, Iterable):
+        several = [_numbers(entry) for entry in output]
+        return several[0] if len(several) == 1 else several
+    return as_float(output, "a prediction or target")
+
+
+def _from_to(name: str, losses: list[float]) -> str:
+    return f"{name} {losses[0]:.4g} -> {losses[-1]:.4g}"
+
+
+@contextmanager
+def _reporting(progress: bool, epochs: int) -> Iterator[Callable[[int, History], None]]:
+    """A function to call after each epoch: a bar for a person, else lines at epochs 1, 2, 5, 10, 20, ...."""
+    if not progress:
+        yield lambda epoch, history: None
+        return
+    tqdm = _tqdm() if sys.stderr.isatty() or "ipykernel" in sys.modules else None
+    if tqdm is None:
+
+        def line(epoch: int, history: History) -> None:
+            if epoch == epochs or str(epoch).rstrip("0") in ("1", "2", "5"):
+                print(f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {_latest(history)}", file=sys.stderr)
+
+        yield line
+        return
+    with tqdm(total=epochs, unit="epoch") as bar:
+
+        def advance(epoch: int, history: History) -> None:
+            bar.set_postfix_str(_latest(history), refresh=False)
+            bar.update()
+
+        yield advance
+
+
+def _tqdm() -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm
+
+
+def _latest(history: History) -> str:
+    validation = f"  validation loss {history.validation_loss[-1]:.6f}" if history.validation_loss else ""
+    return f"loss {history.loss[-1]:.6f}{validation}"
