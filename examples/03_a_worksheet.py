@@ -68,12 +68,12 @@ for i, (weight, number) in enumerate(zip(w, published), start=1):
 # At the end he prints the error 0.0000351085.  It is the one before the last update.
 
 # %%
-optimizer = SGD(lr=0.5)
-for step in range(2, 10_001):
+optimizer, updates = SGD(lr=0.5), 10_000
+for _ in range(updates - 1):  # the first is done
     E = squared_error(network(x), target, half=True)
     network.zero_grad()
     E.backward()
     optimizer.step(w)
-print(f"E = {E.data:.10f} before update {step}   (published: 0.0000351085)")
+print(f"E = {E.data:.10f} before update {updates}   (published: 0.0000351085)")
 print(f"y = {o1.z.data:.9f} and {o2.z.data:.9f}, wanted {target[0]} and {target[1]}")
 assert abs(E.data - 0.0000351085) < 5e-11

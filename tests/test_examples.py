@@ -1,0 +1,88 @@
+"""Every example runs, says what it claims, and its pictures are drawn."""
+
+import re
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+from microbp.show.picture import Picture
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("[0-9]*.py"))
+SAVE = Picture.save
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run an example, its pictures going to a folder of the test's own; what it printed, and the pictures."""
+    pictures = []
+
+    def save_here(picture, path):
+        suffix = Path(path).suffix if shutil.which("dot") else ".dot"
+        pictures.append(SAVE(picture, tmp_path / f"{Path(path).stem}{suffix}"))
+        return Path(path)
+
+    def run(example):
+        monkeypatch.setattr(Picture, "save", save_here)
+        runpy.run_path(str(example))
+        return capsys.readouterr().out, pictures
+
+    return run
+
+
+def example(number):
+    [path] = [path for path in EXAMPLES if path.name.startswith(number)]
+    return path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_and_its_pictures_are_kept_with_it(path, run):
+    printed, pictures = run(path)
+    assert printed
+    kept = {picture.stem for picture in (path.parent / "pictures").iterdir()}
+    assert pictures and {picture.stem for picture in pictures} <= kept
+    assert all(picture.stat().st_size > 1000 for picture in pictures)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_a_notebook_in_cells(path):
+    cells = re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M)
+    assert cells[0] == "" and cells[1].startswith(f" [markdown]\n# # {path.name[:2]}. ")
+    for cell in cells[1:]:
+        if cell.startswith(" [markdown]\n"):
+            assert all(line.startswith("#") for line in cell.splitlines()[1:] if line)
+
+
+def test_the_first_example_follows_the_chain_rule_by_hand(run):
+    printed, _ = run(example("01"))
+    assert "dd/da = -2.0\ndd/db = 2.0\n" in printed
+    changed, promised = re.findall(r"-0\.\d+", printed)
+    assert float(changed) == pytest.approx(float(promised), abs=1e-9) == -2e-6
+
+
+def test_one_unit_by_hand_and_ready_made_agree(run):
+    printed, _ = run(example("02"))
+    lines = re.findall(r"u = 0\.100000 .* delta .*= (\S+)$", printed, re.M)
+    assert len(lines) == 2 and lines[0] == lines[1]
+
+
+def test_the_worksheet_gives_the_published_numbers(run):
+    printed, _ = run(example("03"))
+    assert "E = 0.298371109 " in printed
+    rows = re.findall(r"^w\d +(\S+) +(\S+)$", printed, re.M)
+    assert len(rows) == 8
+    for ours, published in rows:
+        assert float(ours) == pytest.approx(float(published), abs=1.3e-8)
+    assert "E = 0.0000351085 before update 10000" in printed
+
+
+def test_xor_is_learned_with_one_hidden_unit_and_direct_connections(run):
+    printed, _ = run(example("04"))
+    assert "sweeps needed from ten starts" in printed
+    table = re.findall(r"\[(\d), (\d)\]   hidden (\S+)   output (\S+)", printed)
+    hidden = {(a, b): float(h) for a, b, h, _ in table}
+    assert all(round(float(y)) == (a != b) for a, b, _, y in table)
+    assert hidden["0", "0"] > 0.9 and max(hidden["0", "1"], hidden["1", "0"], hidden["1", "1"]) < 0.1
+    [solved] = re.findall(r"(\d+) of 20 starts learned XOR", printed)
+    assert 10 <= int(solved) <= 20

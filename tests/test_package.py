@@ -1,0 +1,93 @@
+"""The package as a whole: its public names, what importing it costs, what the README says of it."""
+
+import configparser
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import microbp
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_importing_microbp_is_light():
+    heavy = ("numpy", "graphviz", "tqdm", "microbp.nn", "microbp.training", "microbp.show.picture")
+    code = f"import sys, microbp; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_public_name_is_importable_and_listed():
+    for name in microbp.__all__:
+        assert getattr(microbp, name) is not None
+        assert name in dir(microbp)
+    for name in ("abs", "max", "min", "sum"):
+        assert callable(getattr(microbp, name))
+        assert name not in microbp.__all__, "a star import must not hide Python's own"
+    with pytest.raises(AttributeError, match="module 'microbp' has no attribute 'nonsense'"):
+        microbp.nonsense  # noqa: B018
+
+
+def modules():
+    found = pkgutil.walk_packages(microbp.__path__, "microbp.")
+    return [importlib.import_module(module.name) for module in found if module.name != "microbp.__main__"]
+
+
+def test_no_module_bears_the_name_of_a_public_function():
+    names = {module.__name__.rpartition(".")[2] for module in modules()}
+    assert names.isdisjoint(microbp.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(microbp.__all__))
+def test_every_public_function_and_class_has_a_docstring_with_a_doctest(name):
+    thing = getattr(microbp, name)
+    if name == "RULES":
+        return
+    assert inspect.getdoc(thing)
+    if name != "History":
+        assert doctest.DocTestParser().get_examples(thing.__doc__)
+
+
+def test_arrows_point_one_way():
+    """rules <- value <- operators, functions, traversal <- everything else; show does not train."""
+    order = ["rules", "value", "operators", "functions", "traversal", "nn", "losses", "optim", "training"]
+    for number, name in enumerate(order):
+        text = (ROOT / "microbp" / f"{name}.py").read_text(encoding="utf-8")
+        imported = re.findall(r"^from microbp(?:\.(\w+))? import (.+)$", text, re.M)
+        for module, names in imported:
+            for source in [module] if module else names.split(", "):
+                assert order.index(source) < number, f"{name} imports {source}"
+    for path in (ROOT / "microbp" / "show").glob("*.py"):
+        assert not re.search(r"microbp\.(training|optim|losses)", path.read_text(encoding="utf-8"))
+
+
+def test_the_version_is_stated_once():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["metadata"]["version"] == "attr: microbp.__version__"
+
+
+def test_the_readmes_table_of_operations_is_the_table():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| `(.+?)` \| (.+?) \|$", text, re.M)
+    table = {name: (forward, re.findall("`(.+?)`", partials)) for name, forward, partials in rows}
+    expected = {
+        rule.name: (rule.forward, [partial for partial in rule.partials if partial])
+        for rule in microbp.RULES.values()
+        if rule.name not in ("step", "sign", "equal")
+    }
+    assert table == expected
+
+
+def test_the_readmes_links_and_pictures_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
