@@ -147,8 +147,8 @@ def deltas(of: Any) -> Worksheet:
     >>> unit.weights[0].data, unit.bias.data = 2.0, -1.0
     >>> unit([0.5]).backward()
     >>> deltas(unit)
-    layer  unit       u       z   delta
-        1     1   0.000  0.5000  0.2500
+    layer  unit      u       z   delta
+        1     1  0.000  0.5000  0.2500
     <BLANKLINE>
     weight      z_j  delta_k  delta_k z_j  dE/dw_jk
     w1[1,1]  0.5000   0.2500       0.1250    0.1250
