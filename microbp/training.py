@@ -41,7 +41,7 @@ class History:
         parts = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}"]
         parts += [_from_to("loss", self.loss)] if self.loss else []
         parts += [_from_to("validation loss", self.validation_loss)] if self.validation_loss else []
-        parts += [f"ended by {self.ended}"] if self.ended != "all epochs" else []
+        parts += [f"ended: {self.ended}"] if self.ended != "all epochs" else []
         return f"History({', '.join(parts)})"
 
 

@@ -225,7 +225,7 @@ def test_progress_can_be_silenced(capsys):
 def test_the_history_reads_well():
     assert repr(History([0.25, 0.125])) == "History(2 epochs, loss 0.25 -> 0.125)"
     assert repr(History([0.5], [0.75], "interrupted")) == (
-        "History(1 epoch, loss 0.5 -> 0.5, validation loss 0.75 -> 0.75, ended by interrupted)"
+        "History(1 epoch, loss 0.5 -> 0.5, validation loss 0.75 -> 0.75, ended: interrupted)"
     )
     assert repr(History()) == "History(0 epochs)"
 
