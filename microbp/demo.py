@@ -68,14 +68,17 @@ def central_difference(E: Value, leaf: Value) -> float:
 
 
 def draw(E: Value, folder: Path) -> None:
-    """Write both pictures of E's graph into `folder`, as DOT text where `dot` is not installed."""
+    """Write both pictures of E's graph into `folder`, as DOT text where they cannot be drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     print("\nPictures:")
+    obstacle = ""
     for view, what in [("values", "every Value"), ("units", "every unit")]:
         picture = graph(E, view=view)
         try:
             path = picture.save(folder / f"xor-{view}.svg")
-            print(f"  {path}  {what}")
         except RuntimeError as error:
             path = picture.save(folder / f"xor-{view}.dot")
-            print(f"  {path}  {what}, as DOT text: {error}")
+            obstacle = str(error)
+        print(f"  {path}  {what}")
+    if obstacle:
+        print(f"\nThey are DOT text: {obstacle}.")

@@ -1,0 +1,235 @@
+"""The unit view: a node per unit with u, z and delta, and on each edge a weight with dE/dw."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from microbp.rules import RULES
+from microbp.show import style
+from microbp.show.formula import as_html, formula_of
+from microbp.show.style import cell, font, markup, name, number, table, tooltip
+from microbp.traversal import FoundUnit
+from microbp.value import Value
+
+MOST_PILLS = 80  # with more weights than this their numbers are left to the tooltips
+_MOST_ROWS = 8
+_NETWORK_LABEL = re.compile(r"|[uz]\d+\[\d+\]")
+
+
+def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Any:
+    """The `units` of the graph of `outputs` as a graphviz.Digraph.
+
+    What lies outside the units is drawn in few boxes: what the units are given, and what is
+    computed from them, such as a loss.  Raises ValueError for more than can be drawn.
+    """
+    return _UnitsView(outputs, units).draw()
+
+
+class _UnitsView:
+    def __init__(self, outputs: Sequence[Value], units: Sequence[FoundUnit]) -> None:
+        self.outputs = outputs
+        self.units = units
+        self.E = style.wanted(outputs)
+        self.ids = {node: f"u{k}" for k, unit in enumerate(units) for node in (unit.u, *unit.inner)}
+        given = [input for unit in units for input in unit.inputs]
+        outside = [node for node in dict.fromkeys([*given, *outputs]) if node not in self.ids]
+        self.inputs = [node for node in outside if not node.inputs]
+        self.derived = [node for node in outside if node.inputs]
+        self.ids |= {node: f"x{k}" for k, node in enumerate(self.inputs)}
+        self.ids |= {node: f"f{k}" for k, node in enumerate(self.derived)}
+        self.weights = [(unit, w, z) for unit in units for w, z in zip(unit.weights, unit.inputs)]
+        self.uses = Counter(weight for _, weight, _ in self.weights)
+        self.parameters = {*self.uses, *(unit.bias for unit in units)}
+        self.origins = {node: self._origins(node) for node in self.derived}
+        self.with_pills = len(self.weights) <= MOST_PILLS
+        self._check_size()
+        self.deltas = style.Scale(unit.u.grad for unit in units)
+        self.gradients = style.Scale(unit.z.grad for unit in units)
+        self.slopes = style.Scale(weight.grad for weight in self.uses)
+        self.sizes = style.Scale(weight.data for weight in self.uses)
+
+    def draw(self) -> Any:
+        picture = style.digraph(self._legend(), ranksep="0.5", nodesep="0.16")
+        for node in self.inputs:
+            self._input(picture, node)
+        for unit, title in zip(self.units, style.unit_titles(self.units)):
+            self._unit(picture, unit, title)
+        for node in self.derived:
+            self._derived(picture, node)
+        for k, (unit, weight, source) in enumerate(self.weights):
+            self._weight(picture, f"w{k}", unit, weight, source)
+        self._columns(picture)
+        return picture
+
+    def _check_size(self) -> None:
+        boxes = len(self.units) + len(self.inputs) + len(self.derived)
+        if boxes > style.MOST_BOXES:
+            raise style.too_large(f"{style.MOST_BOXES:,} units and inputs")
+        edges = len(self.weights) + sum(len(sources) for sources, _ in self.origins.values())
+        if edges > style.MOST_BOXES * style.EDGES_PER_BOX:
+            raise style.too_large(f"{style.MOST_BOXES * style.EDGES_PER_BOX:,} weights")
+
+    def _input(self, picture: Any, node: Value) -> None:
+        rows = [cell(font(number(node.data), style.VALUE))]
+        if called := name(node.label):
+            rows.insert(0, cell(font(f"<B>{called}</B>", size=14)))
+        self._node(picture, node, table(rows, cellpadding="4"), shape="box", fillcolor=style.INPUT_FILL)
+
+    def _unit(self, picture: Any, unit: FoundUnit, title: str) -> None:
+        if not _NETWORK_LABEL.fullmatch(unit.z.label):
+            title = name(unit.z.label) or title
+        rows = [cell(font(f"<B>{title}</B>", size=12), colspan="2")]
+        if unit.bias is not None:
+            rows.append(_line("<I>b</I>", unit.bias.data, style.BIAS))
+        rows.append(_line("<I>u</I>", unit.u.data, style.VALUE))
+        rows.append(_line(f"<I>z</I> = {_activation(unit.activation)}", unit.z.data, style.VALUE))
+        rows.append(_line("<I>δ</I>", unit.u.grad, style.GRADIENT, self.deltas.colour(unit.u.grad)))
+        label = table(rows, cellpadding="2")
+        self._node(picture, unit.z, label, shape="ellipse", margin="0.02", fillcolor="#FFFFFF")
+
+    def _derived(self, picture: Any, node: Value) -> None:
+        """A box for what is computed outside the units, with the formula if it is short."""
+        sources, leaves = self.origins[node]
+        formula = formula_of(node, self.ids.keys())
+        called = name(node.label) or "<I>y</I>"
+        title = f"{called} = {as_html(formula)}" if formula else called
+        rows = [cell(font(f"<B>{title}</B>", size=13))]
+        given = [leaf for leaf in leaves if leaf not in self.parameters][:_MOST_ROWS]
+        for leaf in given:
+            rows.append(cell(font(f"{name(leaf.label) or 'given'} = {number(leaf.data)}", style.GREY)))
+        if more := len(leaves) - len(given):
+            rows.append(cell(font(f"and {more} more number{'s' if more > 1 else ''}", style.GREY)))
+        rows.append(cell(font(f"{called} = {number(node.data)}", style.VALUE)))
+        self._node(picture, node, table(rows, cellpadding="3"), shape="box", fillcolor="#FFFFFF")
+        for k, source in enumerate(sources):
+            self._link(picture, f"{self.ids[node]}_{k}", source, node)
+
+    def _link(self, picture: Any, pill: str, source: Value, node: Value) -> None:
+        """The edge from a box to a derived one, with the derivative by what it passes on."""
+        slope = f"∂{self.E}/∂{name(source.label) or '<I>z</I>'} = {number(source.grad)}"
+        label = table(
+            [cell(font(slope, style.GRADIENT), self.gradients.colour(source.grad))], cellpadding="3"
+        )
+        picture.node(pill, markup(label))
+        picture.edge(f"{self.ids[source]}:e", f"{pill}:w", arrowhead="none", penwidth="1.4")
+        picture.edge(f"{pill}:e", self.ids[node], penwidth="1.4")
+
+    def _origins(self, node: Value) -> tuple[list[Value], list[Value]]:
+        """The nodes with a box of their own that `node` was computed from, and the leaves without."""
+        boxes, leaves, seen = [], [], set()
+        waiting = list(reversed(node.inputs))
+        while waiting:
+            source = waiting.pop()
+            if source in seen:
+                continue
+            seen.add(source)
+            if source in self.ids:
+                boxes.append(source)
+            elif source.inputs:
+                waiting.extend(reversed(source.inputs))
+            else:
+                leaves.append(source)
+        return boxes, leaves
+
+    def _weight(self, picture: Any, pill: str, unit: FoundUnit, weight: Value, source: Value) -> None:
+        tail, head = f"{self.ids[source]}:e", self.ids[unit.u]
+        line = {
+            "penwidth": f"{1 + 2.2 * self.sizes.share(weight.data):.2f}",
+            "style": "dashed" if weight.data < 0 else "solid",
+            "tooltip": tooltip(f"{weight.label or 'w'} = {weight.data!r}, gradient {weight.grad!r}"),
+        }
+        if not self.with_pills:
+            picture.edge(tail, head, color=_sign(weight.grad), **line)
+            return
+        called = name(weight.label) or "<I>w</I>"
+        rows = [cell(font(f"{called} = {number(weight.data)}"), style.PARAMETER_FILL)]
+        if self.uses[weight] > 1:
+            added = unit.u.grad * source.data
+            rows.append(self._slope_cell(f"adds <I>δ</I>·<I>z</I> = {number(added)}", added))
+        rows.append(self._slope_cell(f"∂{self.E}/∂{called} = {number(weight.grad)}", weight.grad))
+        picture.node(pill, markup(table(rows, cellpadding="2")), tooltip=line["tooltip"])
+        picture.edge(tail, f"{pill}:w", arrowhead="none", **line)
+        picture.edge(f"{pill}:e", head, **line)
+
+    def _slope_cell(self, text: str, slope: float) -> str:
+        return cell(font(text, style.GRADIENT), self.slopes.colour(slope))
+
+    def _node(self, picture: Any, node: Value, label: str, **attributes: str) -> None:
+        picture.node(
+            self.ids[node],
+            markup(label),
+            id=f"unit-{self.ids[node]}",
+            style="filled",
+            color=style.BORDER,
+            penwidth="2.6" if node in self.outputs else "1.2",
+            tooltip=tooltip(f"{node.label or 'value'}: {node.data!r}, gradient {node.grad!r}"),
+            **attributes,
+        )
+
+    def _columns(self, picture: Any) -> None:
+        """Keep the units of a layer in one column and in order, and likewise their weights."""
+        depth: dict[str, int] = {}
+        sources = {unit.z: unit.inputs for unit in self.units}
+        sources |= {node: tuple(self.origins[node][0]) for node in self.derived}
+        for node in sorted(sources, key=lambda node: node.birth):
+            depth[self.ids[node]] = 1 + max((depth.get(self.ids[s], 0) for s in sources[node]), default=0)
+        units: defaultdict[int, list[str]] = defaultdict(list)
+        for unit in self.units:
+            units[depth[self.ids[unit.u]]].append(self.ids[unit.u])
+        pills: defaultdict[int, list[str]] = defaultdict(list)
+        for k, (unit, _, _) in enumerate(self.weights):
+            pills[depth[self.ids[unit.u]]].append(f"w{k}")
+        style.chain(picture, [self.ids[node] for node in self.inputs if node not in self.outputs])
+        for column in units.values():
+            style.chain(picture, column)
+        if self.with_pills:
+            for column in pills.values():
+                style.chain(picture, column)
+
+    def _legend(self) -> list[str]:
+        kinds = {unit.activation for unit in self.units}
+        kind = kinds.pop() if len(kinds) == 1 else "custom"
+        dE = f"∂{self.E}/∂"
+        slopes = f"{dE}<I>w</I> = <I>δ</I>·<I>z</I> of its source, &nbsp;{dE}<I>b</I> = <I>δ</I>"
+        if max(self.uses.values()) > 1:
+            slopes += ", added up over the units that share them"
+        lines = "Line width: |<I>w</I>|, dashed: <I>w</I> negative."
+        if not self.with_pills:
+            lines += f" Orange: {dE}<I>w</I> positive, violet: negative."
+        return [
+            font("<B>forward</B>", style.VALUE)
+            + f": &nbsp;<I>u</I> = Σ <I>w</I>·<I>z</I> + <I>b</I>, &nbsp;<I>z</I> = {_activation(kind)}",
+            font("<B>backward</B>", style.GRADIENT)
+            + f": &nbsp;<I>δ</I> = {dE}<I>u</I> = {_slope(kind)}{dE}<I>z</I>, "
+            + f"&nbsp;{dE}<I>z</I> = Σ <I>δ</I>·<I>w</I> over the units fed",
+            slopes,
+            lines,
+            *style.no_backward(node.grad for node in (*self.outputs, *self.ids)),
+        ]
+
+
+def _line(what: str, x: float, colour: str, fill: str = "#FFFFFF") -> str:
+    return cell(font(what, colour), fill, align="right") + cell(font(number(x), colour), fill, align="right")
+
+
+def _activation(kind: str) -> str:
+    """What z is, in terms of u."""
+    if kind == "linear":
+        return "<I>u</I>"
+    return as_html(RULES[kind].formula(["u"])) if kind in RULES else "<I>f</I>(<I>u</I>)"
+
+
+def _slope(kind: str) -> str:
+    """The derivative of z by u as a factor."""
+    if kind == "linear":
+        return ""
+    if kind not in RULES:
+        return "<I>f</I>′(<I>u</I>)·"
+    return as_html(f"({RULES[kind].slope_formulas(['u'])[0]}) * E").removesuffix("<I>E</I>")
+
+
+def _sign(x: float) -> str:
+    return style.POSITIVE_LINE if x > 0 else style.NEGATIVE_LINE if x < 0 else style.LINE

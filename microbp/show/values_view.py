@@ -1,0 +1,225 @@
+"""The value view: a box per Value, its local derivatives at the ports where its inputs arrive."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from microbp.show import style
+from microbp.show.style import cell, font, markup, name, number, superscript, table, tooltip
+from microbp.traversal import ACTIVATIONS, FoundUnit, consumers, topological
+from microbp.value import Value
+
+
+def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Any:
+    """The graph of `outputs` as a graphviz.Digraph, a frame around each of its `units`."""
+    return _ValuesView(outputs, units).draw()
+
+
+class _ValuesView:
+    def __init__(self, outputs: Sequence[Value], units: Sequence[FoundUnit]) -> None:
+        self.outputs = outputs
+        self.units = units
+        self.nodes = topological(*outputs)
+        self.ids = {node: f"n{k}" for k, node in enumerate(self.nodes)}
+        self.parameters = {parameter for unit in units for parameter in _parameters(unit)}
+        self.of_units = self.parameters.union(*(unit.inputs for unit in units))
+        self.frame_of = self._frames()
+        self.gates = self._gates()
+        self.heat = style.Scale(node.grad for node in self.nodes)
+        self.flow = style.Scale(partial * node.grad for node in self.nodes for partial in node.partials)
+
+    def draw(self) -> Any:
+        picture = style.digraph(self._legend(), ranksep="0.45", nodesep="0.12")
+        for k, title in enumerate(style.unit_titles(self.units)):
+            with picture.subgraph(name=f"cluster_{k}") as frame:
+                frame.attr(label=markup(f"<B>{title}</B>"), **style.FRAME)
+                for node in self.nodes:
+                    if self.frame_of.get(node) == k:
+                        self._box(frame, node)
+                for (node, _), gate in self.gates.items():
+                    if self.frame_of[node] == k:
+                        frame.node(gate, shape="point", width="0.05", color=style.LINE)
+                for column in self._columns(k):
+                    style.chain(frame, column)
+        for node in self.nodes:
+            if node not in self.frame_of:
+                self._box(picture, node)
+        for column in self._leaf_columns():
+            style.chain(picture, column)
+        for node in self.nodes:
+            for place in _order(node):
+                self._edge(picture, node, place)
+        return picture
+
+    def _frames(self) -> dict[Value, int]:
+        """The unit each node is framed with: its own nodes, and the parameters that belong to it alone."""
+        sharers = Counter(parameter for unit in self.units for parameter in _parameters(unit))
+        users = consumers(*self.outputs)
+
+        def belongs(parameter: Value, unit: FoundUnit) -> bool:
+            """Not to another unit, nor to anything that this unit may be computed from."""
+            others = set(users[parameter]).difference(unit.inner)
+            return sharers[parameter] == 1 and all(user.birth > unit.u.birth for user in others)
+
+        frame_of: dict[Value, int] = {}
+        for k, unit in enumerate(self.units):
+            for node in (*(p for p in _parameters(unit) if belongs(p, unit)), *unit.inner):
+                frame_of.setdefault(node, k)
+        return frame_of
+
+    def _gates(self) -> dict[tuple[Value, int], str]:
+        """Where the edges from a unit's inputs pass between the boxes of its weights.
+
+        Graphviz would lead these edges around the whole frame, since it lets no edge pass
+        through a frame's column.  A point inside the frame, part of two edges, is let through.
+        """
+        return {
+            (node, place): f"{self.ids[node]}_{place}"
+            for node in self.nodes
+            if any(self._framed_with(node, input) and input in self.parameters for input in node.inputs)
+            for place, input in enumerate(node.inputs)
+            if not self._framed_with(node, input)
+        }
+
+    def _framed_with(self, node: Value, input: Value) -> bool:
+        return node in self.frame_of and self.frame_of[node] == self.frame_of.get(input)
+
+    def _box(self, picture: Any, node: Value) -> None:
+        heading = " &nbsp;".join(filter(None, [_operation(node), name(node.label)]))
+        lines = [
+            cell(font(number(node.data), style.VALUE), "" if heading else self._fill(node)),
+            cell(font(number(node.grad), style.GRADIENT), self.heat.colour(node.grad)),
+        ]
+        if heading:
+            lines.insert(0, cell(font(heading, size=14), self._fill(node)))
+        if node.inputs:
+            lines[0] = _strip(node, len(lines)) + lines[0]
+        frame = {"border": "3" if node in self.outputs else "1", "cellpadding": "3"}
+        if style.is_target(node) and node not in self.of_units:
+            frame["style"] = "dashed"
+        label = style.plain(node.label) + ": " if node.label else ""
+        picture.node(
+            self.ids[node],
+            markup(table(lines, color=style.BORDER, bgcolor="#FFFFFF", **frame)),
+            id=f"value-{self.ids[node]}",
+            tooltip=tooltip(f"{label}value {node.data!r}, gradient {node.grad!r}"),
+        )
+
+    def _fill(self, node: Value) -> str:
+        if node in self.parameters:
+            return style.PARAMETER_FILL
+        if (node.rule and node.rule.name in ACTIVATIONS) or any(node is u.z is not u.u for u in self.units):
+            return style.ACTIVATION_FILL
+        return "#FFFFFF" if node.inputs else style.INPUT_FILL
+
+    def _edge(self, picture: Any, node: Value, place: int) -> None:
+        input, partial = node.inputs[place], node.partials[place]
+        inside = self._framed_with(node, input)
+        line = {
+            "penwidth": f"{1 + 2 * math.sqrt(self.flow.share(partial * node.grad)):.2f}",
+            "weight": "6" if inside else "2",
+            "tooltip": tooltip(
+                f"sends back {number(partial)} × {number(node.grad)} = {number(partial * node.grad)}"
+            ),
+        }
+        start = self.ids[input]
+        gate = self.gates.get((node, place))
+        if gate:
+            picture.edge(f"{start}:e", f"{gate}:w", arrowhead="none", **line)
+            start = gate
+        picture.edge(f"{start}:e", f"{self.ids[node]}:i{place}:w", **line)
+
+    def _columns(self, k: int) -> Iterable[list[str]]:
+        """The columns of a frame from top to bottom: what feeds its nodes, in the order of their ports."""
+        rank: dict[Value, int] = {}
+        column_of: dict[str, int] = {}
+        for node in (node for node in self.units[k].inner if self.frame_of[node] == k):
+            rank[node] = 1 + max((rank.get(input, 0) for input in node.inputs), default=0)
+            column_of[self.ids[node]] = rank[node]
+            for place in _order(node):
+                input = node.inputs[place]
+                if (node, place) in self.gates:
+                    column_of[self.gates[node, place]] = rank[node] - 1
+                elif self._framed_with(node, input) and not input.inputs:
+                    column_of.setdefault(self.ids[input], rank[node] - 1)
+        columns: defaultdict[int, list[str]] = defaultdict(list)
+        for member, column in column_of.items():
+            columns[column].append(member)
+        return columns.values()
+
+    def _leaf_columns(self) -> Iterable[list[str]]:
+        """The leaves among the inputs of each unit."""
+        for inputs in dict.fromkeys(unit.inputs for unit in self.units):
+            leaves = (input for input in dict.fromkeys(inputs) if not input.inputs)
+            yield [self.ids[leaf] for leaf in leaves if leaf not in self.frame_of]
+
+    def _legend(self) -> list[str]:
+        E = style.wanted(self.outputs)
+        return [
+            f"In a box: &nbsp;{font('<B>×local derivative</B> by input', style.LOCAL)} &nbsp;|&nbsp; "
+            f"operation and name, &nbsp;{font('<B>value</B> (forward)', style.VALUE)}, "
+            f"&nbsp;{font(f'<B>∂{E}/∂node</B> (backward)', style.GRADIENT)}",
+            f"Chain rule: &nbsp;a box sends {font('local derivative', style.LOCAL)} × its own "
+            f"{font('gradient', style.GRADIENT)} back along each incoming edge; "
+            "&nbsp;what arrives at a box adds up",
+            "Gradients: &nbsp;orange is positive, violet is negative, deeper is larger.  "
+            "The more an edge sends back, the wider it is.",
+            *style.no_backward(node.grad for node in self.nodes),
+        ]
+
+
+def _parameters(unit: FoundUnit) -> Iterator[Value]:
+    """The leaves among a unit's weights and bias, each once."""
+    parameters = unit.weights if unit.bias is None else (*unit.weights, unit.bias)
+    return (parameter for parameter in dict.fromkeys(parameters) if not parameter.inputs)
+
+
+def _operation(node: Value) -> str:
+    """The symbol of a node's operation, with the plain number it may hold."""
+    rule = node.rule
+    if rule is None:
+        return ""
+    held = "" if node.constant is None else f"{float(node.constant):.3g}".replace("-", "−")
+    match rule.name:
+        case "weighted_sum":
+            return "<B>Σ</B> <I>w</I>·<I>z</I>"
+        case "power":
+            return f"<B>( )</B>{superscript(held)}"
+        case "exponentiation" if rule.place == 0:
+            return f"<B>{held}</B>{superscript('( )')}"
+        case "negation":
+            symbol = "−( )"
+        case "sum" if len(node.operands) == 2:
+            symbol = "+"
+        case _:
+            symbol = rule.symbol
+    parts = [held, symbol] if rule.place == 0 else [symbol, held]
+    return f"<B>{' '.join(filter(None, parts))}</B>"
+
+
+def _order(node: Value) -> list[int]:
+    """The inputs' places from top to bottom: in a weighted sum each weight next to its input."""
+    places = list(range(len(node.inputs)))
+    pairs = _pairs(node)
+    paired = [place for k in range(pairs) for place in (k, pairs + k)]
+    return paired + places[2 * pairs :]
+
+
+def _pairs(node: Value) -> int:
+    return len(node.inputs) // 2 if node.rule and node.rule.name == "weighted_sum" else 0
+
+
+def _strip(node: Value, height: int) -> str:
+    """The local derivatives, a row for each input, to the left of `height` lines."""
+    rows: list[str] = []
+    for row, place in enumerate(_order(node)):
+        if row and row % 2 == 0 and _pairs(node):
+            rows.append(style.HR)
+        text = font(f"×{number(node.partials[place])}", style.LOCAL, 10)
+        rows.append(cell(text, port=f"i{place}", height="18"))
+    strip = table(rows, cellpadding="2", color=style.LOCAL_LINE)
+    edge = {"cellpadding": "0", "sides": "R", "border": "1", "color": style.LOCAL_LINE}
+    return cell(strip, style.LOCAL_FILL, rowspan=str(height), **edge)
