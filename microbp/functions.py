@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from operator import pow
 from typing import Any, SupportsFloat
 
+from microbp.operators import of_several
 from microbp.rules import RULES
-from microbp.value import Operand, Value, apply, as_float, new_node
+from microbp.value import Operand, Value, apply, as_float
 
-_BIASED = RULES["weighted_sum"]
-_UNBIASED = _BIASED.holding(-1)
+_BIASED, _UNBIASED = RULES["weighted_sum"], RULES["weighted_sum"].holding(-1)
+_biased, _unbiased = of_several("weighted_sum"), of_several("weighted_sum", place=-1)
+_FAST = {name: of_several(name) for name in ("sum", "max", "min", "logsumexp")}
 
 
 def as_value(operand: Operand, where: str) -> Value:
@@ -195,29 +197,32 @@ def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Op
             "weighted_sum: one input for each weight is needed, and at least one; "
             f"there are {len(weights)} weights and {len(inputs)} inputs"
         )
-    forward, slopes = _BIASED.on_floats
-    nodes: tuple[Any, ...] = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
     try:
-        n, numbers = len(weights), [node.data for node in nodes]
-        ws, xs, b = numbers[:n], numbers[n : 2 * n], 0.0 if bias is None else numbers[-1]
-        z = forward(ws, xs, b)
-    except (AttributeError, TypeError):  # plain numbers among them
-        operands = [as_value(node, "weighted_sum") for node in nodes]
-        return apply(_BIASED, operands) if bias is not None else apply(_UNBIASED, [*operands, 0])
-    partials = slopes(z, ws, xs, b)
+        node = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
+        if node.data.__class__ is float:
+            return node  # type: ignore[no-any-return]
+    except (AttributeError, TypeError):  # not all of them are Values
+        pass
+    operands = [as_value(operand, "weighted_sum") for operand in (*weights, *inputs)]
     if bias is None:
-        return new_node(z, _UNBIASED, nodes, partials[:-1], 0)
-    return new_node(z, _BIASED, nodes, partials)
+        return apply(_UNBIASED, [*operands, 0])
+    return apply(_BIASED, [*operands, as_value(bias, "weighted_sum")])
 
 
 def _of_several(name: str, operands: Sequence[Operand]) -> Value:
     if not operands:
         raise ValueError(f"{name}: at least one value is needed, and none came")
+    try:
+        node = _FAST[name](operands)
+        if node.data.__class__ is float:
+            return node  # type: ignore[no-any-return]
+    except (AttributeError, TypeError):  # not all of them are Values
+        pass
     return apply(RULES[name], [as_value(operand, name) for operand in operands])
 
 
 def _one_or_many(values: tuple[Operand | Iterable[Operand], ...]) -> list[Operand]:
-    if len(values) == 1 and not isinstance(values[0], (Value, SupportsFloat)):
+    if len(values) == 1 and isinstance(values[0], Iterable):
         return list(values[0])
     return list(values)  # type: ignore[arg-type]
 

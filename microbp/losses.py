@@ -15,7 +15,7 @@ from typing import Any
 
 from microbp import functions
 from microbp.functions import as_value, logsumexp, pick, softplus, weighted_sum
-from microbp.value import Operand, Value
+from microbp.value import Operand, Value, as_float
 
 OneOrMany = Operand | Sequence[Operand]
 
@@ -133,11 +133,15 @@ def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Va
             f"{name}: one target for each prediction is needed, and at least one; "
             f"there are {len(ys)} predictions and {len(ts)} targets"
         )
-    targets = [as_value(t, f"{name}: target {k}") for k, t in enumerate(ts, start=1)]
-    for k, (t, value) in enumerate(zip(ts, targets), start=1):
-        if t is not value:
-            value.label = f"t[{k}]" if len(ts) > 1 else "t"
-    return [as_value(y, f"{name}: prediction {k}") for k, y in enumerate(ys, start=1)], targets
+    label = "t[{}]" if len(ts) > 1 else "t"
+    return (
+        [_leaf(y, "", f"{name}: prediction {k}") for k, y in enumerate(ys, start=1)],
+        [_leaf(t, label.format(k), f"{name}: target {k}") for k, t in enumerate(ts, start=1)],
+    )
+
+
+def _leaf(operand: Operand, label: str, where: str) -> Value:
+    return operand if isinstance(operand, Value) else Value(as_float(operand, where), label)
 
 
 def _listed(values: Any) -> list[Any]:

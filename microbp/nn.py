@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 
 from microbp import functions
-from microbp.functions import as_value, weighted_sum
-from microbp.value import Operand, Value, zero_grad
+from microbp.functions import weighted_sum
+from microbp.value import Operand, Value, as_float, zero_grad
 
 Activation = str | Callable[[Value], Value]
 
@@ -87,7 +87,7 @@ class Unit:
                 "it must be a function of a Value, made of its operations"
             )
         z.label = self._labels[1]
-        u.label = self._labels[0]
+        u.label = self._labels[0]  # last, for a linear unit, whose z is its u
         self._pass = u, z
         return z
 
@@ -273,8 +273,21 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
 
     Raises TypeError for what is no list, tuple or one-dimensional array, ValueError for another length.
     """
+    if not isinstance(x, (list, tuple)):
+        x = _listed(x, n, taker)
+    if len(x) != n:
+        raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
+    return [v if isinstance(v, Value) else _input(v, f"x[{i}]") for i, v in enumerate(x, start=1)]
+
+
+def as_random(seed: int | Random | None) -> Random:
+    """A random generator of its own for a seed, or the one that came."""
+    return seed if isinstance(seed, Random) else Random(seed)
+
+
+def _listed(x: Any, n: int, taker: object) -> Sequence[Any]:
     if isinstance(x, (Value, numbers.Real)):
-        x = [x]
+        return [x]
     if getattr(x, "ndim", 1) != 1:
         raise TypeError(
             f"{taker!r} takes one sample, a list or a one-dimensional array, "
@@ -284,20 +297,11 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
         raise TypeError(
             f"{taker!r} takes a list, tuple or one-dimensional array of {n} numbers, not {type(x).__name__}"
         )
-    if len(x) != n:
-        raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
-    return [v if isinstance(v, Value) else _input(v, i) for i, v in enumerate(x, start=1)]
+    return list(x)
 
 
-def as_random(seed: int | Random | None) -> Random:
-    """A random generator of its own for a seed, or the one that came."""
-    return seed if isinstance(seed, Random) else Random(seed)
-
-
-def _input(number: Operand, i: int) -> Value:
-    value = as_value(number, f"input x[{i}]")
-    value.label = f"x[{i}]"
-    return value
+def _input(number: Operand, label: str) -> Value:
+    return Value(as_float(number, f"input {label}"), label)
 
 
 def _short(x: Sequence[Any]) -> str:

@@ -8,14 +8,13 @@ What was made can be read with `inspect.getsource(Value.tanh)`.
 from __future__ import annotations
 
 import linecache
-import numbers
 from fractions import Fraction
 from textwrap import indent
 from types import FunctionType
 from typing import Any
 
-from microbp.rules import FLOATS, RULES, Rule
-from microbp.value import Value, apply, as_float, next_birth
+from microbp.rules import FLOATS, RULES, Rule, many
+from microbp.value import Value, apply, as_float, is_real, next_birth
 
 _UNARY = '''\
 def {method}(self):
@@ -38,6 +37,12 @@ def {reflected}(self, other):
     if other.__class__ is float or other.__class__ is int:
 {on_number_and_value}
     return unusual(rule, rule_held, other, self)
+'''
+
+_SEVERAL = '''\
+def {function}({parameters}):
+    """{name} of Values, in the order of the row's operands."""
+{on_values}
 '''
 
 _NODE = """\
@@ -65,7 +70,7 @@ def unusual(rule: Rule, rule_held: Rule, x: Any, y: Any) -> Value:
     if isinstance(x, Value) and isinstance(y, Value):
         return apply(rule, (x, y))
     number = y if isinstance(x, Value) else x
-    if not isinstance(number, numbers.Real):
+    if not is_real(number):
         if number is y and _knows_values(number, rule):
             return NotImplemented  # type: ignore[no-any-return]
         as_float(number, f"{rule.name} with a Value")
@@ -110,6 +115,41 @@ def _binary(method: str, reflected: str, rule: Rule, rule_held: Rule) -> str:
     )
 
 
+def _several(function: str, rule: Rule) -> str:
+    row = rule.with_float_literals
+    names = [name for name in row.parameters if name != _held_name(rule)]
+    nodes = [f"{name}_nodes" if many(name) else f"{name}_node" for name in names]
+    data = [
+        f"[node.data for node in {node}]" if many(name) else f"{node}.data"
+        for name, node in zip(names, nodes)
+    ]
+    slopes = list(row.slopes_source())
+    if rule.place == -1:
+        names, data, slopes = [*names, _held_name(rule)], [*data, "0.0"], slopes[:-1]
+    inputs = ", ".join(f"*{node}" if many(name) else node for name, node in zip(names, nodes))
+    return _SEVERAL.format(
+        function=function,
+        parameters=", ".join(nodes),
+        name=rule.name,
+        on_values=indent(
+            _NODE.format(
+                take=f"{', '.join(names)} = {', '.join(data)}",
+                forward=row.forward,
+                slopes=", ".join(slopes),
+                rule="rule",
+                operands=f"({inputs}, 0)" if rule.place == -1 else f"({inputs},)",
+                inputs=f"({inputs},)",
+                constant=0 if rule.place == -1 else None,
+            ).rstrip(),
+            " " * 4,
+        ),
+    )
+
+
+def _held_name(rule: Rule) -> str:
+    return "" if rule.place is None else rule.parameters[rule.place]
+
+
 def _node(rule: Rule, rule_name: str, **operands: str) -> str:
     """The lines that apply a row to `operands`, given as its parameters' names and whose data they are.
 
@@ -132,8 +172,8 @@ def _node(rule: Rule, rule_name: str, **operands: str) -> str:
     ).rstrip()
 
 
-def _make(source: str, names: dict[str, Any]) -> None:
-    """Define the methods of `source` on Value, their text kept for tracebacks and inspection."""
+def _make(source: str, names: dict[str, Any]) -> dict[str, FunctionType]:
+    """The functions of `source` by name, their text kept for tracebacks and inspection."""
     scope = {
         **FLOATS,
         "Value": Value,
@@ -143,11 +183,15 @@ def _make(source: str, names: dict[str, Any]) -> None:
         "unusual": unusual,
         **names,
     }
-    filename = f"<microbp {names['rule'].name}>"
-    methods: dict[str, Any] = {}
-    exec(compile(source, filename, "exec"), scope, methods)
+    filename = f"<microbp {names['rule'].name}{'' if names['rule'].place is None else ' held'}>"
+    functions: dict[str, FunctionType] = {}
+    exec(compile(source, filename, "exec"), scope, functions)
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    for method, function in methods.items():
+    return functions
+
+
+def _add_methods(source: str, names: dict[str, Any]) -> None:
+    for method, function in _make(source, names).items():
         function.__module__ = Value.__module__
         function.__qualname__ = f"Value.{method}"
         setattr(Value, method, function)
@@ -165,7 +209,7 @@ _REFLECTED = {name: reflected for _, reflected, name, _ in _OPERATORS}
 
 for _method, _reflected, _name, _held in _OPERATORS:
     _rule, _rule_held = RULES[_name], RULES[_held]
-    _make(
+    _add_methods(
         _binary(_method, _reflected, _rule, _rule_held),
         {
             "rule": _rule,
@@ -178,6 +222,15 @@ for _method, _reflected, _name, _held in _OPERATORS:
 for _rule in RULES.values():
     if _rule.operands == "x":
         _method = "__neg__" if _rule.name == "negation" else _rule.name
-        _make(_unary(_method, _rule), {"rule": _rule})
+        _add_methods(_unary(_method, _rule), {"rule": _rule})
 
 Value.__abs__ = Value.abs  # type: ignore[method-assign]
+
+
+def of_several(name: str, place: int | None = None) -> FunctionType:
+    """A row of several operands as a function of Values and nothing else, one argument for each group.
+
+    The number that a weighted sum without a bias holds is 0.
+    """
+    rule = RULES[name] if place is None else RULES[name].holding(place)
+    return _make(_several(name, rule), {"rule": rule})[name]

@@ -61,15 +61,15 @@ class Rule:
         >>> RULES["weighted_sum"].group([1, 2, 3, 4, 5])
         [[1, 2], [3, 4], 5]
         """
-        sequences = [name for name in self.parameters if _many(name)]
+        sequences = [name for name in self.parameters if many(name)]
         if not sequences:
             return list(operands)
         length = (len(operands) - len(self.parameters) + len(sequences)) // len(sequences)
         groups: list[Any] = []
         start = 0
         for name in self.parameters:
-            size = length if _many(name) else 1
-            groups.append(list(operands[start : start + size]) if _many(name) else operands[start])
+            size = length if many(name) else 1
+            groups.append(list(operands[start : start + size]) if many(name) else operands[start])
             start += size
         return groups
 
@@ -80,7 +80,7 @@ class Rule:
         slopes(z, x, ...) -> one local derivative for each operand that has one.
         """
         names = ", ".join(self.parameters)
-        slopes = ", ".join(self._slopes_source())
+        slopes = ", ".join(self.slopes_source())
         scope = {**_PLAIN, **kind, "__builtins__": {}}
         forward = eval(f"lambda {names}: {self.forward}", scope)
         partials = eval(f"lambda z, {names}: ({slopes},)", scope)
@@ -135,28 +135,29 @@ class Rule:
         for name, partial in zip(self.parameters, self.partials):
             if partial is None:
                 continue
-            if not _many(name):
+            if not many(name):
                 formulas.append(_write(partial, bound))
                 continue
             for i in range(len(bound[name])):
-                member = {many[:-1]: bound[many][i] for many in self.parameters if _many(many)}
+                member = {each[:-1]: bound[each][i] for each in self.parameters if many(each)}
                 formulas.append(_write(partial, {**bound, **member, "i": str(i)}))
         return formulas
 
-    def _slopes_source(self) -> Iterator[str]:
-        many = [name for name in self.parameters if _many(name)]
+    def slopes_source(self) -> Iterator[str]:
+        """The slopes as Python source, members of a tuple display, in the names of the row's operands."""
+        sequences = [name for name in self.parameters if many(name)]
         for name, partial in zip(self.parameters, self.partials):
             if partial is None:
                 continue
-            if not _many(name):
+            if not many(name):
                 yield partial
-            elif f"{partial}s" in many:
+            elif f"{partial}s" in sequences:
                 yield f"*{partial}s"
             elif _constant(partial):
                 yield f"*({partial},) * len({name})"
             else:
-                members = ", ".join(each[:-1] for each in many)
-                yield f"*[{partial} for i, ({members},) in enumerate(zip({', '.join(many)}))]"
+                members = ", ".join(each[:-1] for each in sequences)
+                yield f"*[{partial} for i, ({members},) in enumerate(zip({', '.join(sequences)}))]"
 
     def _limits(self, z: float, groups: list[Any]) -> tuple[float, ...]:
         """The slopes where Python's arithmetic raises and IEEE 754's gives the limit."""
@@ -167,13 +168,14 @@ class Rule:
             return tuple(
                 float(slope)
                 for slope in slopes(
-                    np.float64(z),
+                    np.float64(z + 0.0),  # a zero's sign is not a side to come from: sqrt'(-0.0) is inf too
                     *(list(map(np.float64, g)) if isinstance(g, list) else np.float64(g) for g in groups),
                 )
             )
 
 
-def _many(name: str) -> bool:
+def many(name: str) -> bool:
+    """Whether a row's operand of this name is a sequence."""
     return name.endswith("s")
 
 
@@ -219,6 +221,10 @@ RULES = {rule.name: rule for rule in [
 # The elementary functions, for floats and for arrays; Values have theirs in value.py.
 
 
+def _sum(xs: Sequence[float]) -> float:
+    return sum(xs, -0.0)  # which, unlike 0, leaves every number as it is: -0.0 too
+
+
 def _exponentiate(x: float, y: float) -> float:
     if x <= 0.0:
         raise ValueError("math domain error")
@@ -260,7 +266,7 @@ def _logsumexp(xs: Sequence[float]) -> float:
         return largest
     rest = list(xs)
     rest.remove(largest)  # its own term is exactly 1, which log1p adds without rounding
-    return largest + math.log1p(sum(math.exp(x - largest) for x in rest))
+    return largest + math.log1p(math.fsum(math.exp(x - largest) for x in rest))
 
 
 def _pick(xs: Sequence[float], n: float) -> float:
@@ -295,7 +301,7 @@ FLOATS: dict[str, Any] = {
     "step": _step,
     "sign": _sign,
     "abs": abs,
-    "sum": sum,
+    "sum": _sum,
     "max": _max,
     "min": _min,
     "logsumexp": _logsumexp,
@@ -331,7 +337,7 @@ def arrays() -> dict[str, Any]:
         stack = np.stack(np.broadcast_arrays(*xs)).astype(float)
         top = np.argmax(stack, axis=0)[None]
         m = np.take_along_axis(stack, top, axis=0)[0]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             terms = np.exp(stack - m)
         np.put_along_axis(terms, top, 0.0, axis=0)
         return np.where(np.isfinite(m), m + np.log1p(terms.sum(axis=0)), m)
@@ -347,7 +353,7 @@ def arrays() -> dict[str, Any]:
     return {
         "exp": np.exp,
         "log": np.log,
-        "sqrt": np.sqrt,
+        "sqrt": lambda x: np.sqrt(x) + 0.0,  # 0 for -0.0, so that the slope there is inf
         "sin": np.sin,
         "cos": np.cos,
         "tanh": np.tanh,
@@ -424,11 +430,8 @@ class _Writer(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         left: ast.expr = self.visit(node.left)
         right: ast.expr = self.visit(node.right)
-        match node.op, _number(left), _number(right):
-            case ast.Add(), _, 0.0:
-                return left  # a weighted sum without a bias
-            case ast.Sub(), float(a), float(b):
-                return _name(f"{a - b:g}")  # the exponent of a power's slope
+        if isinstance(node.op, ast.Add) and _number(right) == 0.0:
+            return left  # a weighted sum without a bias
         return ast.BinOp(left, node.op, right)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -445,12 +448,26 @@ class _Writer(ast.NodeTransformer):
             case "dot":
                 return _chain([ast.BinOp(w, ast.Mult(), x) for w, x in zip(*arguments)])
             case "power" | "exponentiate":
-                return ast.BinOp(arguments[0][0], ast.Pow(), arguments[1][0])
+                return ast.BinOp(_base(arguments[0][0]), ast.Pow(), _exponent(arguments[1][0]))
         return ast.Call(node.func, [part for each in arguments for part in each], [])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         chosen: ast.expr = self.visit(node.body if _number(self.visit(node.test)) != 0 else node.orelse)
         return chosen
+
+
+def _base(node: ast.expr) -> ast.expr:
+    """The base of a power, which needs parentheses if it is a negative number."""
+    return _name(f"({ast.unparse(node)})") if (_number(node) or 0) < 0 else node
+
+
+def _exponent(node: ast.expr) -> ast.expr:
+    """The exponent of a power's slope, n - 1, as the number it is where n is one."""
+    if isinstance(node, ast.BinOp):
+        n, one = _number(node.left), _number(node.right)
+        if n is not None and one is not None:
+            return _name(f"{n - one:.15g}")
+    return node
 
 
 def _chain(terms: list[ast.expr]) -> ast.expr:

@@ -191,6 +191,6 @@ def _labelled_output(
                 reached.append(user)
                 if user.label == label:
                     return user, tuple(reached[1:])
-        if len(reached) > 16:  # this is no longer one unit's activation
-            break
+            if len(reached) > 16:  # this is no longer one unit's activation
+                return u, ()
     return u, ()

@@ -19,6 +19,15 @@ from microbp.rules import Rule
 next_birth = count().__next__
 
 
+by_birth = attrgetter("birth")
+
+
+class _Zero(float):
+    """The gradient that a backward pass gives to every node before it adds to it."""
+
+    __slots__ = ()
+
+
 class Value:
     """A number that remembers how it was computed, so that it can be differentiated.
 
@@ -74,17 +83,25 @@ class Value:
         >>> a.grad
         7.0
         """
-        order = computed(self)
+        seed = as_float(seed, "backward(seed)")
+        zero = _Zero()  # of this pass alone: a node whose gradient it is has been reached
+        order = [self] if self.inputs else []
+        held = []
+        for node in order:  # which grows while it is walked
+            for input in node.inputs:
+                if input.grad is not zero:
+                    if input.inputs:
+                        order.append(input)
+                    elif input.grad:
+                        held.append((input, input.grad))
+                    input.grad = zero
+        order.sort(key=by_birth, reverse=True)  # a node is born after its inputs
+        self.grad = seed if self.inputs else self.grad + seed
         for node in order:
-            node.grad = 0.0
-        held = {input: input.grad for node in order for input in node.inputs if input.grad}
-        zero_grad(held)  # leaves, set aside so that what they held is added to once, without rounding twice
-        self.grad += as_float(seed, "backward(seed)")
-        for node in reversed(order):
             grad = node.grad
             for input, partial in zip(node.inputs, node.partials):
                 input.grad += partial * grad
-        for leaf, grad in held.items():
+        for leaf, grad in held:  # added at once: a second pass gives exactly twice the first
             leaf.grad += grad
 
     def zero_grad(self) -> None:
@@ -206,7 +223,7 @@ def computed(*outputs: Value) -> list[Value]:
             if input.inputs and input not in seen:
                 seen.add(input)
                 order.append(input)
-    order.sort(key=attrgetter("birth"))
+    order.sort(key=by_birth)
     return order
 
 
@@ -282,6 +299,8 @@ def made_of(node: Value) -> str:
 
 def as_float(number: Any, where: str) -> float:
     """`number` as a float; TypeError, saying where it came and what to do, for what is not a real number."""
+    if number.__class__ is float:
+        return number
     if is_real(number):
         try:
             return float(number)
@@ -292,7 +311,7 @@ def as_float(number: Any, where: str) -> float:
 
 
 def is_real(number: Any) -> bool:
-    """Whether `number` is a real number; NumPy's truth values, as of `y > 0`, are, though they do not say so."""
+    """Whether `number` is a real number, as NumPy's truth values are without saying so."""
     kind = type(number)
     return isinstance(number, numbers.Real) or (
         kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
