@@ -192,11 +192,17 @@ def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Op
     >>> u.data, u.partials
     (7.0, (2.0, 3.0, 1.0))
     """
-    if len(weights) != len(inputs) or len(weights) == 0:
+    n = len(weights)
+    if n != len(inputs) or n == 0:
         raise ValueError(
             "weighted_sum: one input for each weight is needed, and at least one; "
-            f"there are {len(weights)} weights and {len(inputs)} inputs"
+            f"there are {n} weights and {len(inputs)} inputs"
         )
+    return net_input(weights, inputs, bias)
+
+
+def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand | None) -> Value:
+    """`weighted_sum` of as many weights as inputs."""
     try:
         node = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
         if node.data.__class__ is float:

@@ -127,25 +127,30 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
 
 
 def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Value], list[Value]]:
+    if isinstance(predicted, Value) and isinstance(target, float):  # by far the most common
+        return [predicted], [Value(target, "t")]
     ys, ts = _listed(predicted), _listed(target)
     if len(ys) != len(ts) or not ys:
         raise ValueError(
             f"{name}: one target for each prediction is needed, and at least one; "
             f"there are {len(ys)} predictions and {len(ts)} targets"
         )
-    label = "t[{}]" if len(ts) > 1 else "t"
+    several = len(ts) > 1
     return (
-        [_leaf(y, "", f"{name}: prediction {k}") for k, y in enumerate(ys, start=1)],
-        [_leaf(t, label.format(k), f"{name}: target {k}") for k, t in enumerate(ts, start=1)],
+        [y if isinstance(y, Value) else _leaf(y, "", f"{name}: prediction {k}") for k, y in enumerate(ys, 1)],
+        [
+            t if isinstance(t, Value) else _leaf(t, f"t[{k}]" if several else "t", f"{name}: target {k}")
+            for k, t in enumerate(ts, 1)
+        ],
     )
 
 
-def _leaf(operand: Operand, label: str, where: str) -> Value:
-    return operand if isinstance(operand, Value) else Value(as_float(operand, where), label)
+def _leaf(number: Operand, label: str, where: str) -> Value:
+    return Value(as_float(number, where), label)
 
 
 def _listed(values: Any) -> list[Any]:
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+    if isinstance(values, (Value, float, str, bytes)) or not hasattr(values, "__len__"):
         return [values]
     return list(values)
 

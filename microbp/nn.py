@@ -10,11 +10,12 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from random import Random
 from typing import Any
 
 from microbp import functions
-from microbp.functions import weighted_sum
+from microbp.functions import net_input
 from microbp.value import Operand, Value, as_float, zero_grad
 
 Activation = str | Callable[[Value], Value]
@@ -66,7 +67,7 @@ class Unit:
         self.weights = [Value(draw(), f"w{layer}[{j},{number}]") for j in range(1, n_inputs + 1)]
         self.bias = Value(0.0, f"b{layer}[{number}]") if bias else None
         self._activate = _activation(activation)
-        self._labels = f"u{layer}[{number}]", f"z{layer}[{number}]"
+        self._u_label, self._z_label = f"u{layer}[{number}]", f"z{layer}[{number}]"
         self._pass: tuple[Value, Value] | None = None
 
     def __call__(self, x: Any) -> Value:
@@ -79,15 +80,15 @@ class Unit:
             terms = products if self.bias is None else [*products, self.bias]
             u = functions.sum(terms) if len(terms) > 1 else terms[0]
         else:
-            u = weighted_sum(self.weights, inputs, self.bias)
+            u = net_input(self.weights, inputs, self.bias)
         z = self._activate(u)
-        if not isinstance(z, Value):
+        if z.__class__ is not Value and not isinstance(z, Value):
             raise TypeError(
                 f"the activation of {self!r} returned {type(z).__name__}, not a Value; "
                 "it must be a function of a Value, made of its operations"
             )
-        z.label = self._labels[1]
-        u.label = self._labels[0]  # last, for a linear unit, whose z is its u
+        z.label = self._z_label
+        u.label = self._u_label  # last, for a linear unit, whose z is its u
         self._pass = u, z
         return z
 
@@ -178,7 +179,8 @@ class Layer:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
-        zero_grad(self.parameters())
+        for unit in self.units:
+            unit.zero_grad()
 
     def __iter__(self) -> Iterator[Unit]:
         return iter(self.units)
@@ -253,7 +255,8 @@ class MLP:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
-        zero_grad(self.parameters())
+        for layer in self.layers:
+            layer.zero_grad()
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -277,7 +280,7 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
         x = _listed(x, n, taker)
     if len(x) != n:
         raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
-    return [v if isinstance(v, Value) else _input(v, f"x[{i}]") for i, v in enumerate(x, start=1)]
+    return [v if isinstance(v, Value) else _input(v, label) for v, label in zip(x, _input_labels(n))]
 
 
 def as_random(seed: int | Random | None) -> Random:
@@ -300,8 +303,13 @@ def _listed(x: Any, n: int, taker: object) -> Sequence[Any]:
     return list(x)
 
 
+@cache
+def _input_labels(n: int) -> list[str]:
+    return [f"x[{i}]" for i in range(1, n + 1)]
+
+
 def _input(number: Operand, label: str) -> Value:
-    return Value(as_float(number, f"input {label}"), label)
+    return Value(number if number.__class__ is float else as_float(number, f"input {label}"), label)
 
 
 def _short(x: Sequence[Any]) -> str:

@@ -86,14 +86,16 @@ class Value:
         seed = as_float(seed, "backward(seed)")
         zero = _Zero()  # of this pass alone: a node whose gradient it is has been reached
         order = [self] if self.inputs else []
-        held = []
+        leaves, held = [], []
         for node in order:  # which grows while it is walked
             for input in node.inputs:
-                if input.grad is not zero:
-                    if input.inputs:
+                if input.inputs:
+                    if input.grad is not zero:
+                        input.grad = zero
                         order.append(input)
-                    elif input.grad:
-                        held.append((input, input.grad))
+                elif input.grad:
+                    leaves.append(input)
+                    held.append(input.grad)
                     input.grad = zero
         order.sort(key=by_birth, reverse=True)  # a node is born after its inputs
         self.grad = seed if self.inputs else self.grad + seed
@@ -101,7 +103,7 @@ class Value:
             grad = node.grad
             for input, partial in zip(node.inputs, node.partials):
                 input.grad += partial * grad
-        for leaf, grad in held:  # added at once: a second pass gives exactly twice the first
+        for leaf, grad in zip(leaves, held):  # added at once: a second pass gives exactly twice the first
             leaf.grad += grad
 
     def zero_grad(self) -> None:

@@ -99,7 +99,7 @@ def test_settings_out_of_range_are_refused(make, message):
 
 
 def test_settings_of_the_wrong_kind_are_refused():
-    with pytest.raises(TypeError, match="lr: a real number is needed, not '0.1'"):
+    with pytest.raises(TypeError, match=r"lr: a real number is needed, not '0\.1'"):
         SGD("0.1")
 
 

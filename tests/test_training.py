@@ -192,7 +192,7 @@ def test_a_gradient_that_is_not_finite_names_the_sample_and_the_node():
 
 def test_training_that_runs_away_stops_with_finite_parameters():
     network = MLP(1, [1], activation="linear", seed=0)
-    with pytest.raises((FloatingPointError, OverflowError), match="epoch|no parameter was changed"):
+    with pytest.raises((FloatingPointError, OverflowError), match=r"epoch|no parameter was changed"):
         fit(network, [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], optimizer=SGD(1e6), epochs=1000, progress=False)
     assert all(math.isfinite(p.data) for p in network.parameters())
 

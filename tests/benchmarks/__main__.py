@@ -1,21 +1,23 @@
 """microbp beside micrograd, PyTorch and NumPy, measured in one run.
 
-    python -m tests.benchmarks [--workloads W1,W3] [--quick] [--markdown]
+    python -m tests.benchmarks [--workloads W1,W3] [--bare] [--quick] [--markdown]
 
 from the checkout; microbp need not be installed, and peers that are not are left out.
 
-- "plain" is microbp with every single product and sum a node, as MLP(expanded=True) builds them.
-- "units" is microbp.MLP as it comes, whose units are one weighted sum each.
+- "plain" is microbp on scalar code: single products, and microbp.sum.
+- "units" is microbp.MLP, whose units are one weighted sum each.
   Both train as `fit` does: a graph for each sample, gradients adding up over the batch.
 - "micrograd" trains as its demo does: one graph for the whole batch.  "by sample" is micrograd with
   a graph for each sample.  The sigmoid, exp and log it lacks are added in its idiom.
-- "text" is microbp running the very text of "micrograd", one graph for the whole batch.
+- "text" is microbp running the very text of "micrograd": Python's sum, one graph for the batch.
 - "torch" and "numpy" take the whole batch as a matrix, in float64, on one thread.
 
 All start from the same weights and data, and are compared before they are timed: the losses
 before and after a step, and the gradients, agree to a relative 1e-9, or the run is aborted.
 Each has a process of its own with Python's default settings (the garbage collector is on), and
 they take turns, A B C A B C ...; a cell is the median of the rounds, with the least and the most.
+As in a notebook, NumPy and PyTorch have been imported in all of them, if installed: the more
+objects there are, the dearer is garbage that only the collector can free.  With --bare they have not.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ from .worker import Competitor
 from .workloads import CHAIN_BYTES, CHAIN_SECONDS, IMPORT_SECONDS, TARGETS, WORKLOADS, problem
 
 ONE_THREAD = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
-TURN_SECONDS = 0.05  # how long a competitor runs when it is its turn, at least
+TURN_SECONDS = (
+    0.5  # how long a competitor runs when it is its turn, at least: long enough to pay for its garbage
+)
 WORKLOAD_SECONDS = 20.0
 RATIOS = [
     ("micrograd", "text"),
@@ -57,7 +61,7 @@ def main() -> None:
     times = [["", "workload", *PEERS]]
     ratios = [["", *(f"{a} / {b}" for a, b in RATIOS), "targets"]]
     notes: list[str] = []
-    competitors = {name: Competitor(name) for name in PEERS}
+    competitors = {name: Competitor(name, options.bare) for name in PEERS}
     versions = {name: competitor.ask("version") for name, competitor in competitors.items()}
     for name in options.workloads:
         if name == "import":
@@ -248,6 +252,7 @@ def _progress(text: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--workloads", default=",".join(WORKLOADS), help="some of %(default)s")
+    parser.add_argument("--bare", action="store_true", help="processes that have imported nothing else")
     parser.add_argument("--quick", action="store_true", help="three rounds, and a shorter chain")
     parser.add_argument("--markdown", action="store_true", help="tables for a README")
     options = parser.parse_args()

@@ -7,7 +7,7 @@ its library when it is asked to build, and returns None for a workload it does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .workloads import Problem
@@ -18,7 +18,7 @@ Contender = tuple[Step, Gradients]
 
 
 def microbp_text(problem: Problem | None) -> Contender | None:
-    """The very text that micrograd runs, one graph for the whole batch."""
+    """The very text that micrograd runs."""
     from microbp import Value
 
     if problem is None:
@@ -27,24 +27,27 @@ def microbp_text(problem: Problem | None) -> Contender | None:
 
 
 def microbp_plain(problem: Problem | None) -> Contender | None:
-    """Every single product and sum a node."""
+    """The text that micrograd runs, but for microbp's own sum, and a graph for each sample."""
+    import microbp
     from microbp import Value
 
-    return scalar_expression(Value) if problem is None else microbp_network(problem, expanded=True)
+    if problem is None:
+        return scalar_expression(Value)
+
+    def sum_from(terms: Iterable[Any], start: Any = None) -> Any:
+        return microbp.sum([*terms, start] if start is not None else terms)
+
+    return scalar_training(problem, Value, Value.sigmoid, Value.exp, Value.log, True, sum_from)
 
 
 def microbp_units(problem: Problem | None) -> Contender | None:
-    """microbp's own units, one weighted sum each."""
-    return None if problem is None else microbp_network(problem, expanded=False)
-
-
-def microbp_network(problem: Problem, expanded: bool) -> Contender:
-    """A network of microbp's, trained as `fit` does it: a graph for each sample, gradients adding up."""
+    """microbp's own units, trained as `fit` does it: a graph for each sample, gradients adding up."""
     import microbp
 
+    if problem is None:
+        return None
     n_inputs, *sizes = problem.sizes
-    last = "linear" if problem.classifies else None
-    network = microbp.MLP(n_inputs, sizes, output_activation=last, expanded=expanded)
+    network = microbp.MLP(n_inputs, sizes, output_activation="linear" if problem.classifies else None)
     for layer, units in zip(network, problem.layers):
         for unit, (weights, bias) in zip(layer, units):
             for weight, number in zip(unit.weights, weights):
@@ -240,13 +243,14 @@ def scalar_training(
     exp: Callable[[Any], Any],
     log: Callable[[Any], Any],
     by_sample: bool = False,
+    add: Callable[..., Any] = sum,
 ) -> Contender:
-    """Training as one writes it by hand for scalars: single products, and Python's own sum."""
+    """Training as one writes it by hand for scalars: single products, and their sum."""
     layers = [[([Value(w) for w in ws], Value(b)) for ws, b in units] for units in problem.layers]
     parameters = [parameter for units in layers for ws, b in units for parameter in [*ws, b]]
 
     def net_inputs(units: list[Any], z: list[Any]) -> list[Any]:
-        return [sum((w * x for w, x in zip(ws, z)), b) for ws, b in units]
+        return [add((w * x for w, x in zip(ws, z)), b) for ws, b in units]
 
     def outputs(x: list[float]) -> list[Any]:
         z: list[Any] = x
@@ -258,7 +262,7 @@ def scalar_training(
         return (sigmoid(us[0]) - t) ** 2
 
     def cross_entropy(us: list[Any], t: Any) -> Any:
-        return log(sum(exp(u) for u in us)) - us[t]
+        return log(add(exp(u) for u in us)) - us[t]
 
     loss = cross_entropy if problem.classifies else squared_error
 
@@ -269,7 +273,8 @@ def scalar_training(
         samples = list(zip(problem.inputs, problem.targets))
         total = 0.0
         for batch in [[sample] for sample in samples] if by_sample else [samples]:
-            E = sum(loss(outputs(x), t) for x, t in batch) * share
+            losses = [loss(outputs(x), t) for x, t in batch]
+            E = losses[0] * share if by_sample else sum(losses) * share
             E.backward()
             total += E.data
         if problem.lr:

@@ -1,4 +1,4 @@
-"""One process for each competitor, so that none pays for another's imports, garbage or threads.
+"""One process for each competitor, so that none pays for another's garbage or threads.
 
 The processes sleep but for the one that is asked to run; the parent asks them in turn.
 """
@@ -10,6 +10,8 @@ import multiprocessing
 import sys
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
@@ -21,10 +23,10 @@ from .workloads import Problem
 class Competitor:
     """The parent's end of a competitor's process."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, bare: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(name, other), daemon=True)
+        self.process = context.Process(target=_serve, args=(name, bare, other), daemon=True)
         self.process.start()
         other.close()
 
@@ -127,7 +129,11 @@ def _chain(x: Any, operations: int) -> Any:
     return x
 
 
-def _serve(name: str, connection: Connection) -> None:
+def _serve(name: str, bare: bool, connection: Connection) -> None:
+    if not bare:
+        for library in ("numpy", "torch"):
+            with suppress(ImportError):
+                import_module(library)
     assert sys.getrecursionlimit() == 1000, "the chain is to be walked with Python's default recursion limit"
     desk = _Desk(name)
     while True:
