@@ -80,8 +80,9 @@ def units(*outputs: Value) -> list[FoundUnit]:
 
     A unit is a weighted sum of Values and the activation that is its only consumer, whether it
     was built as one `weighted_sum` node or from products and sums.  Without an activation, a
-    `weighted_sum` or a sum labelled u... is a linear unit.  In a product of two leaves the
-    weight is the one labelled w..., else the first.
+    sum labelled u... is a linear unit, and so is a `weighted_sum` whose weights are leaves, none of
+    them a target (as they are in cross-entropy).  In a product of two leaves the weight is the
+    one labelled w..., else the first.
 
     Layer and number come from a label such as u1[2] (layer 1, unit 2), otherwise from the
     unit's depth and its place among the units of that depth.
@@ -100,7 +101,7 @@ def units(*outputs: Value) -> list[FoundUnit]:
         if net is None:
             continue
         z, between = _activation(u, users)
-        if z is u and not (u.rule and u.rule.name == "weighted_sum") and not u.label.startswith("u"):
+        if z is u and not _is_linear_unit(u, net):
             continue
         place = re.fullmatch(r"u(\d+)\[(\d+)\]", u.label)
         layer = int(place[1]) if place else 1 + max((layer_of.get(z, 0) for z in net.inputs), default=0)
@@ -120,6 +121,17 @@ def units(*outputs: Value) -> list[FoundUnit]:
             )
         )
     return found
+
+
+def is_target(node: Value) -> bool:
+    """Whether a node is labelled as the losses label what was wanted: t, or t[1], t[2], ..."""
+    return not node.inputs and bool(re.fullmatch(r"t(\[\d+\])?", node.label))
+
+
+def _is_linear_unit(u: Value, net: _NetInput) -> bool:
+    if u.rule is None or u.rule.name != "weighted_sum":
+        return u.label.startswith("u")
+    return not any(weight.inputs or is_target(weight) for weight in net.weights)
 
 
 def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None:

@@ -357,3 +357,19 @@ def test_a_net_input_labelled_like_a_unit_s_with_very_many_consumers_is_searched
     users[-1].label = "z1[1]"
     [unit] = units(*users)
     assert (unit.z, unit.inner) == (u, (u,))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda us: microbp.cross_entropy(us, [0.25, 0.75]),
+        lambda us: microbp.binary_cross_entropy_with_logits(us, [0.0, 1.0]),
+    ],
+)
+def test_the_weighted_sums_of_a_loss_are_not_units(loss):
+    layer = microbp.Layer(3, 2, activation="linear", seed=0)
+    E = loss(layer([0.1, 0.2, 0.3]))
+    assert [(unit.layer, unit.number, unit.activation) for unit in units(E)] == [
+        (1, 1, "linear"),
+        (1, 2, "linear"),
+    ]

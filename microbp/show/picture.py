@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from microbp.show import style, units_view, values_view
-from microbp.traversal import FoundUnit, topological, units
+from microbp.traversal import topological, units
 from microbp.value import Value
 
 READABLE_VALUES = 150  # "auto" draws a box for each Value up to here
@@ -50,7 +50,7 @@ def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
     if view not in ("auto", "values", "units"):
         raise ValueError(f"graph: there is no view {view!r}; use 'auto', 'values' or 'units'")
     _check_size(outputs, style.MOST_BOXES if view == "values" else MOST_VALUES)
-    found = [unit for unit in units(*outputs) if _is_unit(unit)]
+    found = units(*outputs)
     if view == "units" and not found:
         raise ValueError(
             "graph: this graph has no units, which are weighted sums of Values and their activations; "
@@ -150,12 +150,6 @@ def _outputs(output: object) -> list[Value]:
     if not outputs:
         raise ValueError("graph: the list is empty; give it at least one Value")
     return list(dict.fromkeys(outputs))
-
-
-def _is_unit(unit: FoundUnit) -> bool:
-    """Not the weighted sum of a loss: without activation, its weights targets or computed."""
-    made = any(weight.inputs or style.is_target(weight) for weight in unit.weights)
-    return unit.z is not unit.u or not made
 
 
 def _check_size(outputs: Sequence[Value], most: int) -> None:

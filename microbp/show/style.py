@@ -48,7 +48,6 @@ FRAME = {
     "margin": "9",
 }
 
-_TARGET = re.compile(r"t(\[\d+\])?")
 _LONGEST_NAME, _LONGEST_TOOLTIP = 24, 120
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
@@ -195,11 +194,6 @@ def chain(picture: Any, ids: Sequence[str]) -> None:
             column.attr(rank="same")
             for above, below in pairwise(ids):
                 column.edge(above, below, style="invis")
-
-
-def is_target(node: Value) -> bool:
-    """Whether a node is labelled as the losses label what was wanted: t, or t[1], t[2], ..."""
-    return not node.inputs and bool(_TARGET.fullmatch(node.label))
 
 
 def too_large(than: str, advice: str = "a node nearer to the inputs") -> ValueError:

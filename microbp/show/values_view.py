@@ -9,7 +9,7 @@ from typing import Any
 
 from microbp.show import style
 from microbp.show.style import cell, font, markup, name, number, superscript, table, tooltip
-from microbp.traversal import ACTIVATIONS, FoundUnit, consumers, topological
+from microbp.traversal import ACTIVATIONS, FoundUnit, consumers, is_target, topological
 from microbp.value import Value
 
 
@@ -98,7 +98,7 @@ class _ValuesView:
         if node.inputs:
             lines[0] = _strip(node, len(lines)) + lines[0]
         frame = {"border": "3" if node in self.outputs else "1", "cellpadding": "3"}
-        if style.is_target(node) and node not in self.of_units:
+        if is_target(node) and node not in self.of_units:
             frame["style"] = "dashed"
         label = style.plain(node.label) + ": " if node.label else ""
         picture.node(
