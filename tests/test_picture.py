@@ -590,6 +590,7 @@ def labelled(label: str) -> Value:
 
 
 HOSTILE = [
+    "]",
     "<script>alert(1)</script>",
     "</TD></TR></TABLE>>]; evil [label=<x",
     '"]; evil [label="x',

@@ -80,8 +80,8 @@ def plain(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text for an HTML-like label, where Graphviz reads escapes such as \\N too."""
-    return html.escape(text).replace("\\", "\\\\")
+    """Text for an HTML-like label; Graphviz reads escapes such as \\N there, and stumbles over a lone ]."""
+    return html.escape(text).replace("\\", "\\\\").replace("]", "&#93;")
 
 
 def tooltip(text: str) -> str:
