@@ -121,7 +121,7 @@ def sum(values: Iterable[Operand]) -> Value:
     >>> total.data, len(total.inputs)
     (6.0, 3)
     """
-    return _of_several("sum", list(values))
+    return _of_several("sum", values if isinstance(values, list) else list(values))
 
 
 def max(*values: Operand | Iterable[Operand]) -> Value:

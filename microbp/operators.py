@@ -49,7 +49,7 @@ _NODE = """\
 try:
     {take}
     z = {forward}
-    partials = ({slopes},)
+    partials = {slopes}
 except (ArithmeticError, ValueError):
     return apply({rule}, {operands})
 node = new(Value)
@@ -126,7 +126,7 @@ def _several(function: str, rule: Rule) -> str:
     slopes = list(row.slopes_source())
     if rule.place == -1:
         names, data, slopes = [*names, _held_name(rule)], [*data, "0.0"], slopes[:-1]
-    inputs = ", ".join(f"*{node}" if many(name) else node for name, node in zip(names, nodes))
+    inputs = [f"*{node}" if many(name) else node for name, node in zip(names, nodes)]
     return _SEVERAL.format(
         function=function,
         parameters=", ".join(nodes),
@@ -135,15 +135,22 @@ def _several(function: str, rule: Rule) -> str:
             _NODE.format(
                 take=f"{', '.join(names)} = {', '.join(data)}",
                 forward=row.forward,
-                slopes=", ".join(slopes),
+                slopes=_tuple(slopes),
                 rule="rule",
-                operands=f"({inputs}, 0)" if rule.place == -1 else f"({inputs},)",
-                inputs=f"({inputs},)",
+                operands=_tuple([*inputs, "0"] if rule.place == -1 else inputs),
+                inputs=_tuple(inputs),
                 constant=0 if rule.place == -1 else None,
             ).rstrip(),
             " " * 4,
         ),
     )
+
+
+def _tuple(members: list[str]) -> str:
+    """A tuple in Python source; of a single sequence without taking it apart."""
+    if len(members) == 1:
+        return f"tuple({members[0][1:]})" if members[0].startswith("*") else f"({members[0]},)"
+    return f"({', '.join(members)})"
 
 
 def _held_name(rule: Rule) -> str:
@@ -164,10 +171,10 @@ def _node(rule: Rule, rule_name: str, **operands: str) -> str:
     return _NODE.format(
         take=f"{', '.join(names)} = {', '.join(data.values())}",
         forward=forward,
-        slopes=", ".join(slope for name, slope in zip(names, slopes) if name != held),
+        slopes=_tuple([slope for name, slope in zip(names, slopes) if name != held]),
         rule=rule_name,
-        operands=f"({', '.join(operands.values())},)",
-        inputs=f"({', '.join(operands[name] for name in names if name != held)},)",
+        operands=_tuple([*operands.values()]),
+        inputs=_tuple([operands[name] for name in names if name != held]),
         constant=operands[held] if held else None,
     ).rstrip()
 

@@ -7,7 +7,7 @@ its library when it is asked to build, and returns None for a workload it does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from .workloads import Problem
@@ -27,17 +27,42 @@ def microbp_text(problem: Problem | None) -> Contender | None:
 
 
 def microbp_plain(problem: Problem | None) -> Contender | None:
-    """The text that micrograd runs, but for microbp's own sum, and a graph for each sample."""
+    """Single products and microbp's own sum, and as `fit` trains: a graph for each sample."""
     import microbp
     from microbp import Value
 
     if problem is None:
         return scalar_expression(Value)
+    layers = [[([Value(w) for w in ws], Value(b)) for ws, b in units] for units in problem.layers]
+    parameters = [parameter for units in layers for ws, b in units for parameter in [*ws, b]]
+    share = 1.0 / len(problem.inputs)
 
-    def sum_from(terms: Iterable[Any], start: Any = None) -> Any:
-        return microbp.sum([*terms, start] if start is not None else terms)
+    def net_inputs(units: list[Any], z: list[Any]) -> list[Any]:
+        return [microbp.sum([*[w * x for w, x in zip(ws, z)], b]) for ws, b in units]
 
-    return scalar_training(problem, Value, Value.sigmoid, Value.exp, Value.log, True, sum_from)
+    def loss(x: list[float], t: Any) -> Any:
+        z: list[Any] = x
+        for units in layers[:-1]:
+            z = [u.sigmoid() for u in net_inputs(units, z)]
+        us = net_inputs(layers[-1], z)
+        if problem.classifies:
+            return microbp.sum([u.exp() for u in us]).log() - us[t]
+        return (us[0].sigmoid() - t) ** 2
+
+    def step() -> float:
+        for parameter in parameters:
+            parameter.grad = 0.0
+        total = 0.0
+        for x, t in zip(problem.inputs, problem.targets):
+            E = loss(x, t)
+            E.backward(share)
+            total += E.data
+        if problem.lr:
+            for parameter in parameters:
+                parameter.data -= problem.lr * parameter.grad
+        return total * share
+
+    return step, lambda: [parameter.grad for parameter in parameters]
 
 
 def microbp_units(problem: Problem | None) -> Contender | None:
@@ -243,14 +268,13 @@ def scalar_training(
     exp: Callable[[Any], Any],
     log: Callable[[Any], Any],
     by_sample: bool = False,
-    add: Callable[..., Any] = sum,
 ) -> Contender:
     """Training as one writes it by hand for scalars: single products, and their sum."""
     layers = [[([Value(w) for w in ws], Value(b)) for ws, b in units] for units in problem.layers]
     parameters = [parameter for units in layers for ws, b in units for parameter in [*ws, b]]
 
     def net_inputs(units: list[Any], z: list[Any]) -> list[Any]:
-        return [add((w * x for w, x in zip(ws, z)), b) for ws, b in units]
+        return [sum((w * x for w, x in zip(ws, z)), b) for ws, b in units]
 
     def outputs(x: list[float]) -> list[Any]:
         z: list[Any] = x
@@ -262,7 +286,7 @@ def scalar_training(
         return (sigmoid(us[0]) - t) ** 2
 
     def cross_entropy(us: list[Any], t: Any) -> Any:
-        return log(add(exp(u) for u in us)) - us[t]
+        return log(sum(exp(u) for u in us)) - us[t]
 
     loss = cross_entropy if problem.classifies else squared_error
 
