@@ -12,7 +12,7 @@ from microbp.value import Operand, Value, apply, as_float
 
 _BIASED, _UNBIASED = RULES["weighted_sum"], RULES["weighted_sum"].holding(-1)
 _biased, _unbiased = of_several("weighted_sum"), of_several("weighted_sum", place=-1)
-_FAST = {name: of_several(name) for name in ("sum", "max", "min", "logsumexp")}
+_sum = of_several("sum")
 
 
 def as_value(operand: Operand, where: str) -> Value:
@@ -121,7 +121,14 @@ def sum(values: Iterable[Operand]) -> Value:
     >>> total.data, len(total.inputs)
     (6.0, 3)
     """
-    return _of_several("sum", values if isinstance(values, list) else list(values))
+    operands = values if isinstance(values, list) else list(values)
+    try:
+        node: Value = _sum(operands)
+        if operands and node.data.__class__ is float:
+            return node
+    except (AttributeError, TypeError):  # not all of them are Values
+        pass
+    return _of_several("sum", operands)
 
 
 def max(*values: Operand | Iterable[Operand]) -> Value:
@@ -204,9 +211,9 @@ def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Op
 def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand | None) -> Value:
     """`weighted_sum` of as many weights as inputs."""
     try:
-        node = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
+        node: Value = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
         if node.data.__class__ is float:
-            return node  # type: ignore[no-any-return]
+            return node
     except (AttributeError, TypeError):  # not all of them are Values
         pass
     operands = [as_value(operand, "weighted_sum") for operand in (*weights, *inputs)]
@@ -218,12 +225,6 @@ def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Opera
 def _of_several(name: str, operands: Sequence[Operand]) -> Value:
     if not operands:
         raise ValueError(f"{name}: at least one value is needed, and none came")
-    try:
-        node = _FAST[name](operands)
-        if node.data.__class__ is float:
-            return node  # type: ignore[no-any-return]
-    except (AttributeError, TypeError):  # not all of them are Values
-        pass
     return apply(RULES[name], [as_value(operand, name) for operand in operands])
 
 
