@@ -6,18 +6,12 @@ from collections.abc import Iterable, Sequence
 from operator import pow
 from typing import Any, SupportsFloat
 
-from microbp.operators import of_several
+from microbp.operators import apply_to_any, of_several
 from microbp.rules import RULES
-from microbp.value import Operand, Value, apply, as_float
+from microbp.value import Operand, Value, apply, as_float, as_value
 
-_BIASED, _UNBIASED = RULES["weighted_sum"], RULES["weighted_sum"].holding(-1)
 _biased, _unbiased = of_several("weighted_sum"), of_several("weighted_sum", place=-1)
 _sum = of_several("sum")
-
-
-def as_value(operand: Operand, where: str) -> Value:
-    """`operand` itself if it is a Value, otherwise a new leaf of that number."""
-    return operand if isinstance(operand, Value) else Value(as_float(operand, where))
 
 
 def exp(x: Operand) -> Value:
@@ -122,13 +116,8 @@ def sum(values: Iterable[Operand]) -> Value:
     (6.0, 3)
     """
     operands = values if isinstance(values, list) else list(values)
-    try:
-        node: Value = _sum(operands)
-        if operands and node.data.__class__ is float:
-            return node
-    except (AttributeError, TypeError):  # not all of them are Values
-        pass
-    return _of_several("sum", operands)
+    result: Value = _sum(_at_least_one("sum", operands))
+    return result
 
 
 def max(*values: Operand | Iterable[Operand]) -> Value:
@@ -210,22 +199,18 @@ def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Op
 
 def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand | None) -> Value:
     """`weighted_sum` of as many weights as inputs."""
-    try:
-        node: Value = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
-        if node.data.__class__ is float:
-            return node
-    except (AttributeError, TypeError):  # not all of them are Values
-        pass
-    operands = [as_value(operand, "weighted_sum") for operand in (*weights, *inputs)]
-    if bias is None:
-        return apply(_UNBIASED, [*operands, 0])
-    return apply(_BIASED, [*operands, as_value(bias, "weighted_sum")])
+    result: Value = _unbiased(weights, inputs) if bias is None else _biased(weights, inputs, bias)
+    return result
 
 
 def _of_several(name: str, operands: Sequence[Operand]) -> Value:
+    return apply_to_any(RULES[name], _at_least_one(name, operands))
+
+
+def _at_least_one(name: str, operands: Sequence[Operand]) -> Sequence[Operand]:
     if not operands:
         raise ValueError(f"{name}: at least one value is needed, and none came")
-    return apply(RULES[name], [as_value(operand, name) for operand in operands])
+    return operands
 
 
 def _one_or_many(values: tuple[Operand | Iterable[Operand], ...]) -> list[Operand]:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from microbp import functions
-from microbp.functions import as_value, logsumexp, pick, softplus, weighted_sum
-from microbp.value import Operand, Value, as_float
+from microbp.functions import logsumexp, pick, softplus, weighted_sum
+from microbp.value import Operand, Value, as_value
 
 OneOrMany = Operand | Sequence[Operand]
 
@@ -137,16 +137,9 @@ def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Va
         )
     several = len(ts) > 1
     return (
-        [y if isinstance(y, Value) else _leaf(y, "", f"{name}: prediction {k}") for k, y in enumerate(ys, 1)],
-        [
-            t if isinstance(t, Value) else _leaf(t, f"t[{k}]" if several else "t", f"{name}: target {k}")
-            for k, t in enumerate(ts, 1)
-        ],
+        [as_value(y, f"{name}: prediction {k}") for k, y in enumerate(ys, 1)],
+        [as_value(t, f"{name}: target {k}", f"t[{k}]" if several else "t") for k, t in enumerate(ts, 1)],
     )
-
-
-def _leaf(number: Operand, label: str, where: str) -> Value:
-    return Value(as_float(number, where), label)
 
 
 def _listed(values: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from microbp import functions
 from microbp.functions import net_input
-from microbp.value import Operand, Value, as_float, zero_grad
+from microbp.value import Value, as_value, zero_grad
 
 Activation = str | Callable[[Value], Value]
 
@@ -58,7 +58,7 @@ class Unit:
         number: int = 1,
         n_units: int = 1,
     ) -> None:
-        _check_size(n_inputs, "the number of inputs")
+        check_count(n_inputs, "the number of inputs")
         draw = _initialiser(activation, n_inputs, n_units, as_random(seed))
         self.activation = activation
         self.expanded = expanded
@@ -158,7 +158,7 @@ class Layer:
         *,
         number: int = 1,
     ) -> None:
-        _check_size(n_units, "the number of units")
+        check_count(n_units, "the number of units")
         random = as_random(seed)
         self.activation = activation
         self.units = [
@@ -224,7 +224,7 @@ class MLP:
         expanded: bool = False,
         seed: int | Random | None = None,
     ) -> None:
-        _check_size(n_inputs, "the number of inputs")
+        check_count(n_inputs, "the number of inputs")
         if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
             raise TypeError(f"MLP: the sizes of the layers are a list such as [4, 1], not {sizes!r}")
         random = as_random(seed)
@@ -280,7 +280,7 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
         x = _listed(x, n, taker)
     if len(x) != n:
         raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
-    return [v if isinstance(v, Value) else _input(v, label) for v, label in zip(x, _input_labels(n))]
+    return [as_value(v, f"input {label}", label) for v, label in zip(x, _input_labels(n))]
 
 
 def as_random(seed: int | Random | None) -> Random:
@@ -308,18 +308,15 @@ def _input_labels(n: int) -> list[str]:
     return [f"x[{i}]" for i in range(1, n + 1)]
 
 
-def _input(number: Operand, label: str) -> Value:
-    return Value(number if number.__class__ is float else as_float(number, f"input {label}"), label)
-
-
 def _short(x: Sequence[Any]) -> str:
     numbers = [f"{v.data if isinstance(v, Value) else v}" for v in x[:4]]
     return f"[{', '.join(numbers)}{', ...' if len(x) > 4 else ''}]"
 
 
-def _check_size(size: object, what: str) -> None:
-    if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"{what} is a whole number, at least 1, not {size!r}")
+def check_count(count: object, what: str) -> None:
+    """Raise ValueError unless `count` is a whole number, at least 1."""
+    if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{what} is a whole number, at least 1, not {count!r}")
 
 
 def _activation(activation: Activation) -> Callable[[Value], Value]:

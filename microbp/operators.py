@@ -8,13 +8,14 @@ What was made can be read with `inspect.getsource(Value.tanh)`.
 from __future__ import annotations
 
 import linecache
+from collections.abc import Sequence
 from fractions import Fraction
 from textwrap import indent
 from types import FunctionType
 from typing import Any
 
 from microbp.rules import FLOATS, RULES, Rule, many
-from microbp.value import Value, apply, as_float, is_real, next_birth
+from microbp.value import Value, apply, as_float, as_value, is_real, next_birth
 
 _UNARY = '''\
 def {method}(self):
@@ -41,7 +42,7 @@ def {reflected}(self, other):
 
 _SEVERAL = '''\
 def {function}({parameters}):
-    """{name} of Values, in the order of the row's operands."""
+    """{name} of Values, and of plain numbers by a slower path."""
 {on_values}
 '''
 
@@ -50,8 +51,8 @@ try:
     {take}
     z = {forward}
     partials = {slopes}
-except (ArithmeticError, ValueError):
-    return apply({rule}, {operands})
+except {errors}:
+    return {otherwise}({rule}, {operands})
 node = new(Value)
 node.data = z
 node.grad = 0.0
@@ -63,6 +64,12 @@ node.constant = {constant}
 node.birth = next_birth()
 return node
 """
+
+
+def apply_to_any(rule: Rule, operands: Sequence[Any]) -> Value:
+    """`apply`, with leaves made of the plain numbers among the operands but for the one the rule holds."""
+    free = operands if rule.place is None else operands[:-1]
+    return apply(rule, [*(as_value(operand, rule.name) for operand in free), *operands[len(free) :]])
 
 
 def unusual(rule: Rule, rule_held: Rule, x: Any, y: Any) -> Value:
@@ -134,8 +141,10 @@ def _several(function: str, rule: Rule) -> str:
         on_values=indent(
             _NODE.format(
                 take=f"{', '.join(names)} = {', '.join(data)}",
-                forward=row.forward,
+                forward=f"{row.forward}\n    if z.__class__ is not float:\n        raise TypeError",
                 slopes=_tuple(slopes),
+                errors="(ArithmeticError, ValueError, AttributeError, TypeError)",
+                otherwise="apply_to_any",
                 rule="rule",
                 operands=_tuple([*inputs, "0"] if rule.place == -1 else inputs),
                 inputs=_tuple(inputs),
@@ -172,6 +181,8 @@ def _node(rule: Rule, rule_name: str, **operands: str) -> str:
         take=f"{', '.join(names)} = {', '.join(data.values())}",
         forward=forward,
         slopes=_tuple([slope for name, slope in zip(names, slopes) if name != held]),
+        errors="(ArithmeticError, ValueError)",
+        otherwise="apply",
         rule=rule_name,
         operands=_tuple([*operands.values()]),
         inputs=_tuple([operands[name] for name in names if name != held]),
@@ -187,6 +198,7 @@ def _make(source: str, names: dict[str, Any]) -> dict[str, FunctionType]:
         "new": Value.__new__,
         "next_birth": next_birth,
         "apply": apply,
+        "apply_to_any": apply_to_any,
         "unusual": unusual,
         **names,
     }
@@ -235,7 +247,7 @@ Value.__abs__ = Value.abs  # type: ignore[method-assign]
 
 
 def of_several(name: str, place: int | None = None) -> FunctionType:
-    """A row of several operands as a function of Values and nothing else, one argument for each group.
+    """A row of several operands as a function, one argument for each group; fast for Values.
 
     The number that a weighted sum without a bias holds is 0.
     """

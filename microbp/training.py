@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from microbp.losses import squared_error
-from microbp.nn import as_random
+from microbp.nn import as_random, check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import topological
 from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
@@ -88,8 +88,8 @@ def fit(
     trained = _parameters(network, parameters)
     optimizer = SGD(lr=0.5) if optimizer is None else optimizer
     size = len(data) if batch_size is None else batch_size
-    _check_count(epochs, "epochs")
-    _check_count(size, "batch_size")
+    check_count(epochs, "epochs")
+    check_count(size, "batch_size")
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
     random = as_random(seed)
@@ -211,11 +211,6 @@ def _parameters(network: Any, parameters: Sequence[Value] | None) -> list[Value]
         if not isinstance(parameter, Value) or parameter.inputs:
             raise TypeError(f"fit: the parameters to train are leaf Values, and {parameter!r} is not one")
     return trained
-
-
-def _check_count(count: object, name: str) -> None:
-    if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{name} is a whole number, at least 1, not {count!r}")
 
 
 def _backward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, weight: float, epoch: int) -> float:

@@ -312,6 +312,11 @@ def as_float(number: Any, where: str) -> float:
     raise TypeError(f"{came}; {_remedy(number)}")
 
 
+def as_value(operand: Operand, where: str, label: str = "") -> Value:
+    """`operand` itself if it is a Value, otherwise a new leaf of that number, labelled `label`."""
+    return operand if isinstance(operand, Value) else Value(as_float(operand, where), label)
+
+
 def is_real(number: Any) -> bool:
     """Whether `number` is a real number, as NumPy's truth values are without saying so."""
     kind = type(number)
