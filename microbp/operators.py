@@ -202,7 +202,8 @@ def _make(source: str, names: dict[str, Any]) -> dict[str, FunctionType]:
         "unusual": unusual,
         **names,
     }
-    filename = f"<microbp {names['rule'].name}{'' if names['rule'].place is None else ' held'}>"
+    name = source.removeprefix("def ").partition("(")[0]
+    filename = f"<microbp {name}{'' if names['rule'].place is None else ' held'}>"
     functions: dict[str, FunctionType] = {}
     exec(compile(source, filename, "exec"), scope, functions)
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

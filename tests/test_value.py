@@ -3,6 +3,7 @@
 import copy
 import gc
 import hashlib
+import inspect
 import itertools
 import math
 import operator
@@ -867,3 +868,9 @@ def test_functions_of_the_package_do_not_hide_python_s_own_in_a_star_import() ->
     assert {"Value", "tanh", "weighted_sum"} <= scope.keys()
     assert not {"abs", "max", "min", "sum"} & scope.keys()
     assert functions.sum is microbp.sum
+
+
+@pytest.mark.parametrize("method", ["__add__", "__radd__", "__pow__", "__neg__", "tanh", "abs"])
+def test_what_was_made_from_the_table_can_be_read(method: str) -> None:
+    source = inspect.getsource(getattr(Value, method))
+    assert source.startswith(f"def {method}(self")
