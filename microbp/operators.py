@@ -62,6 +62,7 @@ node.inputs = {inputs}
 node.partials = partials
 node.constant = {constant}
 node.birth = next_birth()
+node.reached = None
 return node
 """
 

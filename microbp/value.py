@@ -22,12 +22,6 @@ next_birth = count().__next__
 by_birth = attrgetter("birth")
 
 
-class _Zero(float):
-    """The gradient that a backward pass gives to every node before it adds to it."""
-
-    __slots__ = ()
-
-
 class Value:
     """A number that remembers how it was computed, so that it can be differentiated.
 
@@ -48,7 +42,7 @@ class Value:
     Raises TypeError for anything but a real number.
     """
 
-    __slots__ = ("birth", "constant", "data", "grad", "inputs", "label", "partials", "rule")
+    __slots__ = ("birth", "constant", "data", "grad", "inputs", "label", "partials", "reached", "rule")
     __array_ufunc__ = None  # makes NumPy leave `array * value` to Value, which refuses it
 
     data: float
@@ -59,6 +53,7 @@ class Value:
     partials: tuple[float, ...]
     constant: SupportsFloat | None
     birth: int
+    reached: object
 
     def __init__(self, data: Number, label: str = "") -> None:
         self.data = data if data.__class__ is float else as_float(data, "Value")
@@ -69,6 +64,7 @@ class Value:
         self.partials = ()
         self.constant = None
         self.birth = next_birth()
+        self.reached = None
 
     def backward(self, seed: Number = 1.0) -> None:
         """Backpropagation: give every node the derivative of this one by it, times `seed`.
@@ -84,26 +80,26 @@ class Value:
         7.0
         """
         seed = as_float(seed, "backward(seed)")
-        zero = _Zero()  # of this pass alone: a node whose gradient it is has been reached
+        this_pass = object()
         order = [self] if self.inputs else []
-        leaves, held = [], []
+        held = []
         for node in order:  # which grows while it is walked
             for input in node.inputs:
-                if input.inputs:
-                    if input.grad is not zero:
-                        input.grad = zero
+                if input.reached is not this_pass:
+                    input.reached = this_pass
+                    if input.inputs:
+                        input.grad = 0.0
                         order.append(input)
-                elif input.grad:
-                    leaves.append(input)
-                    held.append(input.grad)
-                    input.grad = zero
+                elif input.grad:  # a leaf reached again, as inner nodes are at zero now
+                    held.append((input, input.grad))
+                    input.grad = 0.0
         order.sort(key=by_birth, reverse=True)  # a node is born after its inputs
         self.grad = seed if self.inputs else self.grad + seed
         for node in order:
             grad = node.grad
             for input, partial in zip(node.inputs, node.partials):
                 input.grad += partial * grad
-        for leaf, grad in zip(leaves, held):  # added at once: a second pass gives exactly twice the first
+        for leaf, grad in held:  # added at once: a second pass gives exactly twice the first
             leaf.grad += grad
 
     def zero_grad(self) -> None:
@@ -266,6 +262,7 @@ def new_node(
     node.data, node.grad, node.label = data, 0.0, ""
     node.rule, node.inputs, node.partials, node.constant = rule, inputs, partials, constant
     node.birth = next_birth()
+    node.reached = None
     return node
 
 
