@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from microbp.show import style, units_view, values_view
+from microbp.show.sketch import dot_source
 from microbp.traversal import topological, units
 from microbp.value import Value
 
@@ -61,7 +62,7 @@ def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
     if view == "values":
         _check_size(outputs, style.MOST_BOXES)
     draw = values_view.draw if view == "values" else units_view.draw
-    return Picture(draw(outputs, found).source, view)
+    return Picture(dot_source(draw(outputs, found)), view)
 
 
 class Picture:

@@ -10,8 +10,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from typing import Any
 
 from microbp.traversal import FoundUnit
 from microbp.value import Value
@@ -27,11 +25,11 @@ MOST_BOXES, EDGES_PER_BOX = 500, 4  # a larger picture is refused
 DECADES = 3  # the heat scale is logarithmic and ends this far below the largest gradient
 
 # One name: given a list of fonts Graphviz takes the widths of Times.
-_FONT = "Helvetica"
-_GRAPH = {
+FONT = "Helvetica"
+GRAPH = {
     "rankdir": "LR",
     "bgcolor": "white",
-    "fontname": _FONT,
+    "fontname": FONT,
     "fontsize": "11",
     "labelloc": "b",
     "pad": "0.15",
@@ -80,8 +78,8 @@ def plain(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text for an HTML-like label; Graphviz reads escapes such as \\N there, and stumbles over a lone ]."""
-    return html.escape(text).replace("\\", "\\\\").replace("]", "&#93;")
+    """Text for an HTML-like label; Graphviz stumbles over a lone ]."""
+    return html.escape(text).replace("]", "&#93;")
 
 
 def tooltip(text: str) -> str:
@@ -135,11 +133,6 @@ def table(rows: Iterable[str], **attributes: str) -> str:
 HR = "<HR/>"
 
 
-def markup(text: str) -> str:
-    """HTML for an attribute `label`."""
-    return f"<{text}>"
-
-
 def _written(attributes: dict[str, str]) -> str:
     return "".join(f' {key.upper()}="{value}"' for key, value in attributes.items())
 
@@ -171,29 +164,9 @@ class Scale:
         return (ORANGES if x > 0 else VIOLETS)[max(step, 1) - 1]
 
 
-def digraph(legend: Iterable[str], **attributes: str) -> Any:
-    """An empty graphviz.Digraph that grows from left to right, with its legend."""
-    import graphviz
-
-    lines = font("<BR/>".join(["", *legend]), GREY)
-    return graphviz.Digraph(
-        "microbp",
-        graph_attr={**_GRAPH, **attributes, "label": markup(lines)},
-        node_attr={"fontname": _FONT, "shape": "plain"},
-        edge_attr={"fontname": _FONT, "color": LINE, "arrowsize": "0.6"},
-    )
-
-
-def chain(picture: Any, ids: Sequence[str]) -> None:
-    """Put nodes into one column, in this order from top to bottom.
-
-    A chain of invisible edges is what keeps dot to an order; clusters ignore ordering=in.
-    """
-    if len(ids) > 1:
-        with picture.subgraph() as column:
-            column.attr(rank="same")
-            for above, below in pairwise(ids):
-                column.edge(above, below, style="invis")
+def legend(lines: Iterable[str]) -> str:
+    """The legend of a picture, below it."""
+    return font("<BR/>".join(["", *lines]), GREY)
 
 
 def too_large(than: str, advice: str = "a node nearer to the inputs") -> ValueError:

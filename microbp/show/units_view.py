@@ -1,26 +1,32 @@
-"""The unit view: a node per unit with u, z and delta, and on each edge a weight with dE/dw."""
+"""The unit view: a node per unit with u, z and delta, and on each edge a weight with dE/dw.
+
+A large network leaves out the numbers of its weights, a very large one those of its units too:
+colours, line widths and tooltips remain.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from microbp.rules import RULES
 from microbp.show import style
 from microbp.show.formula import as_html, formula_of
-from microbp.show.style import cell, font, markup, name, number, table, tooltip
+from microbp.show.sketch import Box, Edge, Sketch
+from microbp.show.style import cell, font, name, number, table
 from microbp.traversal import FoundUnit
 from microbp.value import Value
 
 MOST_PILLS = 80  # with more weights than this their numbers are left to the tooltips
+MOST_NUMBERED = 60  # and with more units than this, theirs
 _MOST_ROWS = 8
 _NETWORK_LABEL = re.compile(r"|[uz]\d+\[\d+\]")
 
 
-def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Any:
-    """The `units` of the graph of `outputs` as a graphviz.Digraph.
+def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Sketch:
+    """A sketch of the `units` of the graph of `outputs`.
 
     What lies outside the units is drawn in few boxes: what the units are given, and what is
     computed from them, such as a loss.  Raises ValueError for more than can be drawn.
@@ -45,24 +51,25 @@ class _UnitsView:
         self.parameters = {*self.uses, *(unit.bias for unit in units)}
         self.origins = {node: self._origins(node) for node in self.derived}
         self.with_pills = len(self.weights) <= MOST_PILLS
+        self.with_numbers = len(units) <= MOST_NUMBERED
         self._check_size()
         self.deltas = style.Scale(unit.u.grad for unit in units)
         self.gradients = style.Scale(unit.z.grad for unit in units)
         self.slopes = style.Scale(weight.grad for weight in self.uses)
         self.sizes = style.Scale(weight.data for weight in self.uses)
 
-    def draw(self) -> Any:
-        picture = style.digraph(self._legend(), ranksep="0.5", nodesep="0.16")
+    def draw(self) -> Sketch:
+        self.sketch = Sketch(self._legend(), rank_gap=0.5, box_gap=0.16)
         for node in self.inputs:
-            self._input(picture, node)
+            self._input(node)
         for unit, title in zip(self.units, style.unit_titles(self.units)):
-            self._unit(picture, unit, title)
+            self._unit(unit, title)
         for node in self.derived:
-            self._derived(picture, node)
+            self._derived(node)
         for k, (unit, weight, source) in enumerate(self.weights):
-            self._weight(picture, f"w{k}", unit, weight, source)
-        self._columns(picture)
-        return picture
+            self._weight(f"w{k}", unit, weight, source)
+        self._columns()
+        return self.sketch
 
     def _check_size(self) -> None:
         boxes = len(self.units) + len(self.inputs) + len(self.derived)
@@ -72,25 +79,31 @@ class _UnitsView:
         if edges > style.MOST_BOXES * style.EDGES_PER_BOX:
             raise style.too_large(f"{style.MOST_BOXES * style.EDGES_PER_BOX:,} weights")
 
-    def _input(self, picture: Any, node: Value) -> None:
-        rows = [cell(font(number(node.data), style.VALUE))]
+    def _input(self, node: Value) -> None:
+        rows = [cell(font(number(node.data), style.VALUE))] if self.with_numbers else []
         if called := name(node.label):
             rows.insert(0, cell(font(f"<B>{called}</B>", size=14)))
-        self._node(picture, node, table(rows, cellpadding="4"), shape="box", fillcolor=style.INPUT_FILL)
+        rows = rows or [cell("&nbsp;")]
+        self._node(node, table(rows, cellpadding="4"), "box", style.INPUT_FILL)
 
-    def _unit(self, picture: Any, unit: FoundUnit, title: str) -> None:
+    def _unit(self, unit: FoundUnit, title: str) -> None:
+        if not self.with_numbers:
+            disc = table([cell("&nbsp;")], cellpadding="1")
+            self._node(unit.z, disc, "ellipse", self.deltas.colour(unit.u.grad), title, unit.u)
+            return
+        called = title
         if not _NETWORK_LABEL.fullmatch(unit.z.label):
-            title = name(unit.z.label) or title
-        rows = [cell(font(f"<B>{title}</B>", size=12), colspan="2")]
+            called = name(unit.z.label) or title
+        rows = [cell(font(f"<B>{called}</B>", size=12), colspan="2")]
         if unit.bias is not None:
             rows.append(_line("<I>b</I>", unit.bias.data, style.BIAS))
         rows.append(_line("<I>u</I>", unit.u.data, style.VALUE))
         rows.append(_line(f"<I>z</I> = {_activation(unit.activation)}", unit.z.data, style.VALUE))
         rows.append(_line("<I>δ</I>", unit.u.grad, style.GRADIENT, self.deltas.colour(unit.u.grad)))
         label = table(rows, cellpadding="2")
-        self._node(picture, unit.z, label, shape="ellipse", margin="0.02", fillcolor="#FFFFFF")
+        self._node(unit.z, label, "ellipse", "#FFFFFF", title, unit.u)
 
-    def _derived(self, picture: Any, node: Value) -> None:
+    def _derived(self, node: Value) -> None:
         """A box for what is computed outside the units, with the formula if it is short."""
         sources, leaves = self.origins[node]
         formula = formula_of(node, self.ids.keys())
@@ -103,19 +116,20 @@ class _UnitsView:
         if more := len(leaves) - len(given):
             rows.append(cell(font(f"and {more} more number{'s' if more > 1 else ''}", style.GREY)))
         rows.append(cell(font(f"{called} = {number(node.data)}", style.VALUE)))
-        self._node(picture, node, table(rows, cellpadding="3"), shape="box", fillcolor="#FFFFFF")
+        self._node(node, table(rows, cellpadding="3"), "box", "#FFFFFF")
         for k, source in enumerate(sources):
-            self._link(picture, f"{self.ids[node]}_{k}", source, node)
+            self._link(f"{self.ids[node]}_{k}", source, node)
 
-    def _link(self, picture: Any, pill: str, source: Value, node: Value) -> None:
+    def _link(self, pill: str, source: Value, node: Value) -> None:
         """The edge from a box to a derived one, with the derivative by what it passes on."""
         slope = f"∂{self.E}/∂{name(source.label) or '<I>z</I>'} = {number(source.grad)}"
         label = table(
             [cell(font(slope, style.GRADIENT), self.gradients.colour(source.grad))], cellpadding="3"
         )
-        picture.node(pill, markup(label))
-        picture.edge(f"{self.ids[source]}:e", f"{pill}:w", arrowhead="none", penwidth="1.4")
-        picture.edge(f"{pill}:e", self.ids[node], penwidth="1.4")
+        what = f"gradient of {source.label or 'z'} = {source.grad!r}"
+        self.sketch.box(Box(pill, label, role="pill", tooltip=what))
+        self.sketch.edges.append(Edge(self.ids[source], pill, arrow=False, width=1.4, tooltip=what))
+        self.sketch.edges.append(Edge(pill, self.ids[node], width=1.4, tooltip=what))
 
     def _origins(self, node: Value) -> tuple[list[Value], list[Value]]:
         """The nodes with a box of their own that `node` was computed from, and the leaves without."""
@@ -134,15 +148,17 @@ class _UnitsView:
                 leaves.append(source)
         return boxes, leaves
 
-    def _weight(self, picture: Any, pill: str, unit: FoundUnit, weight: Value, source: Value) -> None:
-        tail, head = f"{self.ids[source]}:e", self.ids[unit.u]
-        line = {
-            "penwidth": f"{1 + 2.2 * self.sizes.share(weight.data):.2f}",
-            "style": "dashed" if weight.data < 0 else "solid",
-            "tooltip": tooltip(f"{weight.label or 'w'} = {weight.data!r}, gradient {weight.grad!r}"),
-        }
+    def _weight(self, pill: str, unit: FoundUnit, weight: Value, source: Value) -> None:
+        what = f"{weight.label or 'w'} = {weight.data!r}, gradient {weight.grad!r}"
+        edge = Edge(
+            self.ids[source],
+            self.ids[unit.u],
+            width=1 + 2.2 * self.sizes.share(weight.data),
+            dashed=weight.data < 0,
+            tooltip=what,
+        )
         if not self.with_pills:
-            picture.edge(tail, head, color=_sign(weight.grad), **line)
+            self.sketch.edges.append(replace(edge, colour=_sign(weight.grad)))
             return
         called = name(weight.label) or "<I>w</I>"
         rows = [cell(font(f"{called} = {number(weight.data)}"), style.PARAMETER_FILL)]
@@ -150,26 +166,23 @@ class _UnitsView:
             added = unit.u.grad * source.data
             rows.append(self._slope_cell(f"adds <I>δ</I>·<I>z</I> = {number(added)}", added))
         rows.append(self._slope_cell(f"∂{self.E}/∂{called} = {number(weight.grad)}", weight.grad))
-        picture.node(pill, markup(table(rows, cellpadding="2")), tooltip=line["tooltip"])
-        picture.edge(tail, f"{pill}:w", arrowhead="none", **line)
-        picture.edge(f"{pill}:e", head, **line)
+        self.sketch.box(Box(pill, table(rows, cellpadding="2"), role="pill", tooltip=what))
+        self.sketch.edges += [replace(edge, head=pill, arrow=False), replace(edge, tail=pill)]
 
     def _slope_cell(self, text: str, slope: float) -> str:
         return cell(font(text, style.GRADIENT), self.slopes.colour(slope))
 
-    def _node(self, picture: Any, node: Value, label: str, **attributes: str) -> None:
-        picture.node(
-            self.ids[node],
-            markup(label),
-            id=f"unit-{self.ids[node]}",
-            style="filled",
-            color=style.BORDER,
-            penwidth="2.6" if node in self.outputs else "1.2",
-            tooltip=tooltip(f"{node.label or 'value'}: {node.data!r}, gradient {node.grad!r}"),
-            **attributes,
-        )
+    def _node(
+        self, node: Value, label: str, shape: str, fill: str, title: str = "", u: Value | None = None
+    ) -> None:
+        if u is None:
+            tooltip = f"{node.label or 'value'}: {node.data!r}, gradient {node.grad!r}"
+        else:
+            tooltip = f"{node.label or title}: u = {u.data!r}, z = {node.data!r}, delta = {u.grad!r}"
+        width = 2.6 if node in self.outputs else 1.2
+        self.sketch.box(Box(self.ids[node], label, shape, tooltip, "unit", fill, width))
 
-    def _columns(self, picture: Any) -> None:
+    def _columns(self) -> None:
         """Keep the units of a layer in one column and in order, and likewise their weights."""
         depth: dict[str, int] = {}
         sources = {unit.z: unit.inputs for unit in self.units}
@@ -182,12 +195,12 @@ class _UnitsView:
         pills: defaultdict[int, list[str]] = defaultdict(list)
         for k, (unit, _, _) in enumerate(self.weights):
             pills[depth[self.ids[unit.u]]].append(f"w{k}")
-        style.chain(picture, [self.ids[node] for node in self.inputs if node not in self.outputs])
+        self.sketch.column([self.ids[node] for node in self.inputs if node not in self.outputs])
         for column in units.values():
-            style.chain(picture, column)
+            self.sketch.column(column)
         if self.with_pills:
             for column in pills.values():
-                style.chain(picture, column)
+                self.sketch.column(column)
 
     def _legend(self) -> list[str]:
         kinds = {unit.activation for unit in self.units}
@@ -199,6 +212,8 @@ class _UnitsView:
         lines = "Line width: |<I>w</I>|, dashed: <I>w</I> negative."
         if not self.with_pills:
             lines += f" Orange: {dE}<I>w</I> positive, violet: negative."
+        if not self.with_numbers:
+            lines += " Units: <I>δ</I> orange positive, violet negative, deeper is larger."
         return [
             font("<B>forward</B>", style.VALUE)
             + f": &nbsp;<I>u</I> = Σ <I>w</I>·<I>z</I> + <I>b</I>, &nbsp;<I>z</I> = {_activation(kind)}",

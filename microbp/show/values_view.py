@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 from microbp.show import style
-from microbp.show.style import cell, font, markup, name, number, superscript, table, tooltip
+from microbp.show.sketch import Box, Edge, Sketch
+from microbp.show.style import cell, font, name, number, superscript, table
 from microbp.traversal import ACTIVATIONS, FoundUnit, consumers, is_target, topological
 from microbp.value import Value
 
 
-def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Any:
-    """The graph of `outputs` as a graphviz.Digraph, a frame around each of its `units`."""
+def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Sketch:
+    """A sketch of the graph of `outputs`, a frame around each of its `units`."""
     return _ValuesView(outputs, units).draw()
 
 
@@ -31,28 +32,22 @@ class _ValuesView:
         self.heat = style.Scale(node.grad for node in self.nodes)
         self.flow = style.Scale(partial * node.grad for node in self.nodes for partial in node.partials)
 
-    def draw(self) -> Any:
-        picture = style.digraph(self._legend(), ranksep="0.45", nodesep="0.12")
-        for k, title in enumerate(style.unit_titles(self.units)):
-            with picture.subgraph(name=f"cluster_{k}") as frame:
-                frame.attr(label=markup(f"<B>{title}</B>"), **style.FRAME)
-                for node in self.nodes:
-                    if self.frame_of.get(node) == k:
-                        self._box(frame, node)
-                for (node, _), gate in self.gates.items():
-                    if self.frame_of[node] == k:
-                        frame.node(gate, shape="point", width="0.05", color=style.LINE)
-                for column in self._columns(k):
-                    style.chain(frame, column)
+    def draw(self) -> Sketch:
+        sketch = Sketch(self._legend())
+        sketch.frames += [f"<B>{title}</B>" for title in style.unit_titles(self.units)]
         for node in self.nodes:
-            if node not in self.frame_of:
-                self._box(picture, node)
+            sketch.box(self._box(node))
+        for (node, _), gate in self.gates.items():
+            sketch.box(Box(gate, shape="point", frame=self.frame_of[node]))
+        for k in range(len(self.units)):
+            for column in self._columns(k):
+                sketch.column(column)
         for column in self._leaf_columns():
-            style.chain(picture, column)
+            sketch.column(column)
         for node in self.nodes:
             for place in _order(node):
-                self._edge(picture, node, place)
-        return picture
+                sketch.edges += self._edges(node, place)
+        return sketch
 
     def _frames(self) -> dict[Value, int]:
         """The unit each node is framed with: its own nodes, and the parameters that belong to it alone."""
@@ -87,7 +82,7 @@ class _ValuesView:
     def _framed_with(self, node: Value, input: Value) -> bool:
         return node in self.frame_of and self.frame_of[node] == self.frame_of.get(input)
 
-    def _box(self, picture: Any, node: Value) -> None:
+    def _box(self, node: Value) -> Box:
         heading = " &nbsp;".join(filter(None, [_operation(node), name(node.label)]))
         lines = [
             cell(font(number(node.data), style.VALUE), "" if heading else self._fill(node)),
@@ -101,11 +96,11 @@ class _ValuesView:
         if is_target(node) and node not in self.of_units:
             frame["style"] = "dashed"
         label = style.plain(node.label) + ": " if node.label else ""
-        picture.node(
+        return Box(
             self.ids[node],
-            markup(table(lines, color=style.BORDER, bgcolor="#FFFFFF", **frame)),
-            id=f"value-{self.ids[node]}",
-            tooltip=tooltip(f"{label}value {node.data!r}, gradient {node.grad!r}"),
+            table(lines, color=style.BORDER, bgcolor="#FFFFFF", **frame),
+            tooltip=f"{label}value {node.data!r}, gradient {node.grad!r}",
+            frame=self.frame_of.get(node),
         )
 
     def _fill(self, node: Value) -> str:
@@ -115,22 +110,22 @@ class _ValuesView:
             return style.ACTIVATION_FILL
         return "#FFFFFF" if node.inputs else style.INPUT_FILL
 
-    def _edge(self, picture: Any, node: Value, place: int) -> None:
+    def _edges(self, node: Value, place: int) -> list[Edge]:
+        """The line from an input to its port: one edge, or two where it passes a gate."""
         input, partial = node.inputs[place], node.partials[place]
-        inside = self._framed_with(node, input)
-        line = {
-            "penwidth": f"{1 + 2 * math.sqrt(self.flow.share(partial * node.grad)):.2f}",
-            "weight": "6" if inside else "2",
-            "tooltip": tooltip(
-                f"sends back {number(partial)} × {number(node.grad)} = {number(partial * node.grad)}"
-            ),
-        }
-        start = self.ids[input]
+        sent = partial * node.grad
+        last = Edge(
+            self.ids[input],
+            self.ids[node],
+            f"i{place}",
+            width=1 + 2 * math.sqrt(self.flow.share(sent)),
+            tooltip=f"sends back {number(partial)} × {number(node.grad)} = {number(sent)}",
+            tight=self._framed_with(node, input),
+        )
         gate = self.gates.get((node, place))
-        if gate:
-            picture.edge(f"{start}:e", f"{gate}:w", arrowhead="none", **line)
-            start = gate
-        picture.edge(f"{start}:e", f"{self.ids[node]}:i{place}:w", **line)
+        if gate is None:
+            return [last]
+        return [replace(last, head=gate, port="", arrow=False), replace(last, tail=gate)]
 
     def _columns(self, k: int) -> Iterable[list[str]]:
         """The columns of a frame from top to bottom: what feeds its nodes, in the order of their ports."""
