@@ -531,10 +531,10 @@ def test_a_chain_without_units_is_drawn_up_to_the_limit() -> None:
 
 
 def test_too_many_units_or_weights_are_refused() -> None:
-    with pytest.raises(ValueError, match="more than 500 units and inputs, too many"):
-        graph(network(1, 501, 1), "units")
-    with pytest.raises(ValueError, match="more than 2,000 weights, too many"):
-        graph(network(50, 50, 1), "units")
+    with pytest.raises(ValueError, match="more than 1,000 units and inputs, too many"):
+        graph(network(1, 1001, 1), "units")
+    with pytest.raises(ValueError, match="more than 4,000 weights, too many"):
+        graph(network(63, 63, 1), "units")
 
 
 @pytest.mark.parametrize("given", [3.0, None, "x", [1.0], [Value(1.0), 2], MLP(2, [1]), {"y": Value(1.0)}])
@@ -763,7 +763,7 @@ def test_save_writes_the_format_its_name_says(name: str, start: bytes, tmp_path:
 def test_save_refuses_other_names_and_places(tmp_path: Path) -> None:
     shown = graph(by_hand())
     for name in ("a.gif", "a", "svg"):
-        with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf or \.dot"):
+        with pytest.raises(ValueError, match=r"\.svg, \.html, \.png, \.pdf or \.dot"):
             shown.save(tmp_path / name)
     with pytest.raises(FileNotFoundError, match=r"no folder.*absent.*make it"):
         shown.save(str(tmp_path / "absent" / "a.dot"))
@@ -808,19 +808,39 @@ def no_processes(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
 
 
 @pytest.mark.parametrize("without", [no_dot_on_path, no_processes])
-def test_without_dot_the_dot_text_remains(
+def test_without_dot_the_builtin_engine_draws(
     without: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without(monkeypatch, tmp_path)
     shown = graph(by_hand())
     assert shown.save(tmp_path / "a.dot").read_text(encoding="utf-8") == shown.source
-    for name in ("a.svg", "a.png", "a.pdf"):
-        with pytest.raises(RuntimeError, match=r'install Graphviz[^\n]*\.save\("picture\.dot"\)$'):
+    assert (
+        shown.save(tmp_path / "a.svg").read_text(encoding="utf-8") == graph(by_hand(), engine="builtin").svg
+    )
+    assert shown._repr_mimebundle_()["image/svg+xml"] == shown.svg
+    for name in ("a.png", "a.pdf"):
+        with pytest.raises(
+            RuntimeError, match=r"^a \.p.. file needs.*install Graphviz[^\n]*\.svg or \.html[^\n]*$"
+        ):
             shown.save(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["a.dot", "a.svg"]
+
+
+def test_an_engine_that_is_asked_for_and_missing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_dot_on_path(monkeypatch, tmp_path)
+    shown = graph(by_hand(), engine="dot")
+    with pytest.raises(RuntimeError, match=r"^engine='dot' needs the program `dot`.*install Graphviz"):
+        shown.save(tmp_path / "a.svg")
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
     assert bundle["text/plain"].startswith(repr(shown)) and "install Graphviz" in bundle["text/plain"]
-    assert os.listdir(tmp_path) == ["a.dot"]
+    with pytest.raises(RuntimeError, match=r"writes \.svg and \.html; for \.png leave out engine='builtin'"):
+        graph(by_hand(), engine="builtin").save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="no engine 'neato'; use 'auto', 'dot' or 'builtin'"):
+        graph(by_hand(), engine="neato")
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_error_of_dot_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -829,6 +849,8 @@ def test_an_error_of_dot_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     monkeypatch.setattr("graphviz.Source.pipe", crash)
     shown = graph(by_hand())
-    with pytest.raises(RuntimeError, match=r"could not draw the picture: Error: out of ink$"):
+    with pytest.raises(
+        RuntimeError, match=r"could not draw the picture: Error: out of ink; engine='builtin' draws it"
+    ):
         shown.save(tmp_path / "a.svg")
     assert set(shown._repr_mimebundle_()) == {"text/plain"}

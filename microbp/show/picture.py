@@ -1,30 +1,37 @@
-"""Pictures of a recorded graph, drawn by Graphviz."""
+"""Pictures of a recorded graph, drawn by Graphviz where it is installed and by microbp where it is not."""
 
 from __future__ import annotations
 
+import html
 import os
 import reprlib
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from microbp.show import style, units_view, values_view
-from microbp.show.sketch import dot_source
-from microbp.traversal import topological, units
-from microbp.value import Value
+from microbp.show import builtin, style, units_view, values_view
+from microbp.show.sketch import Sketch, dot_source
+from microbp.traversal import consumers, topological, units
+from microbp.value import Value, name_of
 
 READABLE_VALUES = 150  # "auto" draws a box for each Value up to here
-MOST_VALUES = 20_000  # the view of units looks through graphs up to here
+MOST_VALUES = 20_000  # the view of units, and the search for a neighbourhood, look through graphs up to here
 
-_FORMATS = (".svg", ".png", ".pdf", ".dot")
-_NO_DOT = (
-    "drawing a picture needs the program `dot` of Graphviz, which was not found; install Graphviz "
-    "(for example `apt install graphviz`, `brew install graphviz` or `winget install graphviz`), "
-    'or keep the DOT text with .save("picture.dot")'
+_FORMATS = (".svg", ".html", ".png", ".pdf", ".dot")
+_INSTALL = (
+    "install Graphviz (for example `apt install graphviz`, `brew install graphviz` or "
+    "`winget install graphviz`)"
 )
 
 
-def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
+def graph(
+    output: Value | Sequence[Value],
+    view: str = "auto",
+    engine: str = "auto",
+    depth: int | None = None,
+    around: Value | None = None,
+) -> Picture:
     """A picture of how `output` was computed, with the numbers as they are now.
 
     `output` is a Value, or a list of the outputs of a network.  There are two views:
@@ -32,13 +39,20 @@ def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
     - "values" draws a box for each Value: to the left the local derivative at each input's
       port, to the right the operation and name, the value, and the gradient.  Units are framed.
     - "units" draws a node for each unit with its bias, u, z and delta, and each weight with
-      dE/dw on its edge.
+      dE/dw on its edge; of many weights and units only colours and line widths.
     - "auto" draws the values of a small graph, and the units of a larger one that has units.
+
+    `engine` says who lays it out: "dot", the program of Graphviz; "builtin", which needs
+    nothing installed; or "auto", which is dot where it is found.
+
+    `depth` draws only the values up to so many steps away from the node `around`, against the
+    arrows and along them; without `around`, so many steps back from the output.
 
     The picture shows itself in a notebook; elsewhere `save` it.
 
-    Raises TypeError for anything but Values, ValueError for an unknown view, for the view of
-    units where there are none, and for a graph too large to be read.
+    Raises TypeError for anything but Values, ValueError for an unknown view or engine, for the
+    view of units where there are none, for a node that is not in the graph, and for a graph
+    too large to be read.
 
     >>> w, x = Value(2.0, "w"), Value(3.0, "x")
     >>> picture = graph((w * x).tanh())
@@ -50,6 +64,14 @@ def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
     outputs = _outputs(output)
     if view not in ("auto", "values", "units"):
         raise ValueError(f"graph: there is no view {view!r}; use 'auto', 'values' or 'units'")
+    if engine not in ("auto", "dot", "builtin"):
+        raise ValueError(f"graph: there is no engine {engine!r}; use 'auto', 'dot' or 'builtin'")
+    if depth is not None or around is not None:
+        if view == "units":
+            raise ValueError(
+                "graph: a neighbourhood is drawn of values; leave out view='units', or depth and around"
+            )
+        return Picture(_neighbourhood(outputs, depth, around), "values", engine, _title(outputs))
     _check_size(outputs, style.MOST_BOXES if view == "values" else MOST_VALUES)
     found = units(*outputs)
     if view == "units" and not found:
@@ -62,40 +84,86 @@ def graph(output: Value | Sequence[Value], view: str = "auto") -> Picture:
     if view == "values":
         _check_size(outputs, style.MOST_BOXES)
     draw = values_view.draw if view == "values" else units_view.draw
-    return Picture(dot_source(draw(outputs, found)), view)
+    return Picture(draw(outputs, found), view, engine, _title(outputs))
 
 
 class Picture:
-    """A picture of a graph: `source` is its DOT text, and a notebook shows it.
+    """A picture of a graph, which a notebook shows and `save` writes.
 
     It keeps the numbers the graph had when it was made.
     """
 
-    def __init__(self, source: str, view: str) -> None:
-        self.source = source
+    def __init__(self, sketch: Sketch, view: str, engine: str = "auto", title: str = "") -> None:
+        self.sketch = sketch
         self.view = view
+        self.engine = engine
+        self.title = title
+
+    @cached_property
+    def source(self) -> str:
+        """The picture as DOT text."""
+        return dot_source(self.sketch)
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG text.
+
+        Raises RuntimeError where the engine is "dot" and that is not installed.
+        """
+        if self.engine != "builtin":
+            try:
+                return _by_dot(self.source, "svg").decode()
+            except _NoDot:
+                if self.engine == "dot":
+                    raise
+        return builtin.svg(self.sketch, self.title)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, .svg, .png, .pdf or .dot by the name's ending; return its path.
+        """Write the picture to a file, .svg, .html, .png, .pdf or .dot by the name's ending; return its path.
 
         Raises ValueError for another ending, FileNotFoundError for a folder that does not
-        exist, and RuntimeError where Graphviz is needed and is not installed; .dot needs none.
+        exist, and RuntimeError for .png and .pdf where Graphviz is not installed.
 
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     path = graph(Value(1.0, "a").tanh()).save(f"{folder}/picture.dot")
+        ...     path = graph(Value(1.0, "a").tanh()).save(f"{folder}/picture.svg")
         ...     path.name, path.stat().st_size > 0
-        ('picture.dot', True)
+        ('picture.svg', True)
         """
         path = Path(path)
         kind = path.suffix.lower()
         if kind not in _FORMATS:
-            raise ValueError(f"save: the name must end in .svg, .png, .pdf or .dot, not as in {path.name!r}")
+            raise ValueError(
+                f"save: the name must end in .svg, .html, .png, .pdf or .dot, not as in {path.name!r}"
+            )
         if not path.parent.is_dir():
             raise FileNotFoundError(f"save: there is no folder {str(path.parent)!r}; make it first")
-        content = self.source.encode() if kind == ".dot" else _render(self.source, kind[1:])
-        _write(path, content)
+        _write(path, self._content(kind[1:]))
         return path
+
+    def _content(self, kind: str) -> bytes:
+        if kind == "dot":
+            return self.source.encode()
+        if kind == "svg":
+            return self.svg.encode()
+        if kind == "html":
+            return self._page().encode()
+        if self.engine == "builtin":
+            raise RuntimeError(
+                f"the built-in engine writes .svg and .html; for .{kind} leave out engine='builtin', "
+                "and Graphviz draws the picture"
+            )
+        return _by_dot(self.source, kind)
+
+    def _page(self) -> str:
+        """The SVG as a page of its own."""
+        drawing = self.svg[self.svg.index("<svg") :]
+        return (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f"<title>{html.escape(self.title)}</title>\n"
+            "<style>body { margin: 0; background: white; } svg { display: block; margin: auto; }</style>\n"
+            f"</head>\n<body>\n{drawing}</body>\n</html>\n"
+        )
 
     def __repr__(self) -> str:
         return f"<Picture of the {self.view}; see it in a notebook or with .save('picture.svg')>"
@@ -105,7 +173,7 @@ class Picture:
     ) -> dict[str, str]:
         bundle = {"text/plain": repr(self)}
         try:
-            bundle["image/svg+xml"] = _render(self.source, "svg").decode()
+            bundle["image/svg+xml"] = self.svg
         except Exception as error:  # a notebook would show the whole traceback
             bundle["text/plain"] += f"\n{error}"
         return {
@@ -115,7 +183,11 @@ class Picture:
         }
 
 
-def _render(source: str, kind: str) -> bytes:
+class _NoDot(RuntimeError):
+    """Graphviz's program dot cannot be started."""
+
+
+def _by_dot(source: str, kind: str) -> bytes:
     """The drawing of DOT text as the content of an svg, png or pdf file."""
     import graphviz
 
@@ -125,10 +197,44 @@ def _render(source: str, kind: str) -> bytes:
         drawing: bytes = graphviz.Source(source).pipe(kind, quiet=True)
     except CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip().partition("\n")[0]
-        raise RuntimeError(f"Graphviz could not draw the picture: {said or error}") from None
+        raise RuntimeError(
+            f"Graphviz could not draw the picture: {said or error}; engine='builtin' draws it without"
+        ) from None
     except (graphviz.ExecutableNotFound, OSError):  # OSError where no process can be started
-        raise RuntimeError(_NO_DOT) from None
+        what = "engine='dot'" if kind == "svg" else f"a .{kind} file"
+        raise _NoDot(
+            f"{what} needs the program `dot` of Graphviz, which was not found; {_INSTALL}, "
+            "or save the picture as .svg or .html, which need nothing installed"
+        ) from None
     return drawing
+
+
+def _title(outputs: Sequence[Value]) -> str:
+    names = ", ".join(style.plain(output.label) for output in outputs[:3] if output.label)
+    return f"Computation graph of {names}" if names else "Computation graph"
+
+
+def _neighbourhood(outputs: Sequence[Value], depth: int | None, around: Value | None) -> Sketch:
+    """The values within `depth` steps of a node; one step if only the node is given."""
+    steps = 1 if depth is None else depth
+    if type(steps) is not int or steps < 0:
+        raise ValueError(f"graph: depth is a whole number of steps, 0 or more, not {depth!r}")
+    if around is not None and not isinstance(around, Value):
+        raise TypeError(f"graph: around is a Value of the graph, not {type(around).__name__}")
+    _check_size(outputs, MOST_VALUES)
+    users = consumers(*outputs)
+    if around is not None and around not in users:
+        raise ValueError(f"graph: the node to draw around, {name_of(around)!r}, is not part of this graph")
+    near = dict.fromkeys([around] if around is not None else outputs)
+    edge = list(near)
+    for _ in range(steps):
+        edge = [other for node in edge for other in (*node.inputs, *users[node]) if other not in near]
+        near |= dict.fromkeys(edge)
+        if not edge or len(near) > style.MOST_BOXES:
+            break
+    if len(near) > style.MOST_BOXES:
+        raise style.too_large(f"{style.MOST_BOXES:,} nodes within {steps} steps", "a smaller depth")
+    return values_view.draw(outputs, units(*outputs), near.keys())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -160,7 +266,10 @@ def _check_size(outputs: Sequence[Value], most: int) -> None:
         edges += len(node.inputs)
         if len(nodes) > most or edges > most * style.EDGES_PER_BOX:
             than = f"{most:,} nodes or {most * style.EDGES_PER_BOX:,} edges"
-            raise style.too_large(than, "only the units with view='units', or a node nearer to the inputs")
+            raise style.too_large(
+                than,
+                "only the units with view='units', or a part of it with depth=3, or depth=2, around=a_node",
+            )
         for input in node.inputs:
             if input not in seen:
                 seen.add(input)

@@ -21,7 +21,7 @@ FRAME_FILL, FRAME_LINE, LOCAL_LINE = "#F6F7F9", "#C9CED6", "#CFC4E2"
 ORANGES = ("#FEF3E2", "#FDE3BF", "#FDCB8B", "#FDB863")
 VIOLETS = ("#F3F1F8", "#DFDDEE", "#C9C4E0", "#B2ABD2")
 POSITIVE_LINE, NEGATIVE_LINE = "#B35806", "#542788"
-MOST_BOXES, EDGES_PER_BOX = 500, 4  # a larger picture is refused
+MOST_BOXES, EDGES_PER_BOX = 1000, 4  # a larger picture is refused
 DECADES = 3  # the heat scale is logarithmic and ends this far below the largest gradient
 
 # One name: given a list of fonts Graphviz takes the widths of Times.
@@ -46,7 +46,7 @@ FRAME = {
     "margin": "9",
 }
 
-_LONGEST_NAME, _LONGEST_TOOLTIP = 24, 120
+_LONGEST_NAME, LONGEST_TOOLTIP = 24, 120
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\ufdd0-\ufdef\ufeff\ufff0-\ufffc\ufffe\uffff\ud800-\udfff]"
@@ -87,7 +87,7 @@ def tooltip(text: str) -> str:
 
     Some versions of Graphviz resolve its escapes twice: a word joiner after each backslash stops them.
     """
-    return html.escape(plain(text, _LONGEST_TOOLTIP)).replace("\\", "\\\\&#8288;")
+    return html.escape(plain(text, LONGEST_TOOLTIP)).replace("\\", "\\\\&#8288;")
 
 
 def name(label: str) -> str:
@@ -169,7 +169,7 @@ def legend(lines: Iterable[str]) -> str:
     return font("<BR/>".join(["", *lines]), GREY)
 
 
-def too_large(than: str, advice: str = "a node nearer to the inputs") -> ValueError:
+def too_large(than: str, advice: str = "a part of it with depth=3") -> ValueError:
     return ValueError(
         f"graph: this graph has more than {than}, too many to draw and to read; "
         f"draw a smaller network, one sample instead of many, or {advice}"

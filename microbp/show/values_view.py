@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from microbp.show import style
 from microbp.show.sketch import Box, Edge, Sketch
 from microbp.show.style import cell, font, name, number, superscript, table
 from microbp.traversal import ACTIVATIONS, FoundUnit, consumers, is_target, topological
-from microbp.value import Value
+from microbp.value import Value, name_of
 
 
-def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Sketch:
-    """A sketch of the graph of `outputs`, a frame around each of its `units`."""
-    return _ValuesView(outputs, units).draw()
+def draw(
+    outputs: Sequence[Value], units: Sequence[FoundUnit], only: Collection[Value] | None = None
+) -> Sketch:
+    """A sketch of the graph of `outputs`, a frame around each of its `units`.
+
+    With `only` some of its nodes are drawn, and where others are joined to them, dots.
+    """
+    return _ValuesView(outputs, units, only).draw()
 
 
 class _ValuesView:
-    def __init__(self, outputs: Sequence[Value], units: Sequence[FoundUnit]) -> None:
+    def __init__(
+        self, outputs: Sequence[Value], units: Sequence[FoundUnit], only: Collection[Value] | None
+    ) -> None:
+        everything = topological(*outputs)
         self.outputs = outputs
-        self.units = units
-        self.nodes = topological(*outputs)
+        self.nodes = everything if only is None else [node for node in everything if node in only]
+        self.left_out = len(everything) - len(self.nodes)
+        drawn = set(self.nodes)
+        self.units = [unit for unit in units if drawn.issuperset(unit.inner)] if self.left_out else units
         self.ids = {node: f"n{k}" for k, node in enumerate(self.nodes)}
         self.parameters = {parameter for unit in units for parameter in _parameters(unit)}
         self.of_units = self.parameters.union(*(unit.inputs for unit in units))
@@ -46,8 +56,18 @@ class _ValuesView:
             sketch.column(column)
         for node in self.nodes:
             for place in _order(node):
-                sketch.edges += self._edges(node, place)
+                if node.inputs[place] in self.ids:
+                    sketch.edges += self._edges(node, place)
+                else:
+                    self._stub(sketch, node, place)
         return sketch
+
+    def _stub(self, sketch: Sketch, node: Value, place: int) -> None:
+        """Dots where an input that is not drawn would be."""
+        dots, input = f"{self.ids[node]}_more{place}", node.inputs[place]
+        what = f"{style.plain(name_of(input))} = {input.data!r} is not drawn"
+        sketch.box(Box(dots, table([cell(font("<B>…</B>", style.GREY))]), role="more", tooltip=what))
+        sketch.edges.append(Edge(dots, self.ids[node], f"i{place}", dashed=True, tooltip=what))
 
     def _frames(self) -> dict[Value, int]:
         """The unit each node is framed with: its own nodes, and the parameters that belong to it alone."""
@@ -76,7 +96,7 @@ class _ValuesView:
             for node in self.nodes
             if any(self._framed_with(node, input) and input in self.parameters for input in node.inputs)
             for place, input in enumerate(node.inputs)
-            if not self._framed_with(node, input)
+            if input in self.ids and not self._framed_with(node, input)
         }
 
     def _framed_with(self, node: Value, input: Value) -> bool:
@@ -148,7 +168,7 @@ class _ValuesView:
     def _leaf_columns(self) -> Iterable[list[str]]:
         """The leaves among the inputs of each unit."""
         for inputs in dict.fromkeys(unit.inputs for unit in self.units):
-            leaves = (input for input in dict.fromkeys(inputs) if not input.inputs)
+            leaves = (input for input in dict.fromkeys(inputs) if not input.inputs and input in self.ids)
             yield [self.ids[leaf] for leaf in leaves if leaf not in self.frame_of]
 
     def _legend(self) -> list[str]:
@@ -163,6 +183,10 @@ class _ValuesView:
             "Gradients: &nbsp;orange is positive, violet is negative, deeper is larger.  "
             "The more an edge sends back, the wider it is.",
             *style.no_backward(node.grad for node in self.nodes),
+            *(
+                [f"<B>A part of the graph:</B> {self.left_out:,} more nodes are not drawn."]
+                * bool(self.left_out)
+            ),
         ]
 
 
