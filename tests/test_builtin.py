@@ -351,7 +351,7 @@ def test_text_is_measured_as_adobe_did() -> None:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "pdfcorefonts"
     for file, bold in [("Helvetica.afm", False), ("Helvetica-Bold.afm", True)]:
         lines = (folder / file).read_text(encoding="latin-1").splitlines()
-        metrics = [re.match(r"C (\d+) ; WX (\d+) ; N (\w+) ;", line) for line in lines]
+        metrics = [re.match(r"C (-?\d+) ; WX (\d+) ; N (\w+) ;", line) for line in lines]
         ascii = {int(m[1]): int(m[2]) for m in metrics if m and 32 <= int(m[1]) < 127}
         ascii |= {ord(c): next(int(m[2]) for m in metrics if m and m[3] == n) for c, n in APART.items()}
         assert len(ascii) == 97
