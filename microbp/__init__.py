@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from microbp.nn import MLP, Layer, Unit
     from microbp.optim import SGD, Adam
     from microbp.show.picture import graph
+    from microbp.show.plots import plot_decision
     from microbp.show.text import deltas, tree
+    from microbp.storage import load, save
     from microbp.training import History, accuracy, fit, predict
     from microbp.traversal import consumers, leaves, units
 
@@ -60,7 +62,9 @@ _ROOMS = {
     "microbp.nn": ["MLP", "Layer", "Unit"],
     "microbp.optim": ["SGD", "Adam"],
     "microbp.show.picture": ["graph"],
+    "microbp.show.plots": ["plot_decision"],
     "microbp.show.text": ["deltas", "tree"],
+    "microbp.storage": ["load", "save"],
     "microbp.training": ["History", "accuracy", "fit", "predict"],
     "microbp.traversal": ["consumers", "leaves", "units"],
 }
@@ -88,13 +92,16 @@ __all__ = [
     "fit",
     "graph",
     "leaves",
+    "load",
     "log",
     "logsumexp",
     "mean_absolute_error",
     "mean_squared_error",
     "pick",
+    "plot_decision",
     "predict",
     "relu",
+    "save",
     "sigmoid",
     "sin",
     "softmax",

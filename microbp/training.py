@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from microbp.losses import squared_error
 from microbp.nn import as_random, check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import topological
 from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Loss = Callable[[Any, Any], Value]
 
@@ -36,6 +39,23 @@ class History:
     def epochs(self) -> int:
         """How many epochs were completed."""
         return len(self.loss)
+
+    def plot(self, ax: Axes | None = None, log: bool = False) -> Axes:
+        """Draw the loss by epoch, and the validation loss where there is one, by matplotlib.
+
+        Draws on `ax` or a new figure, the loss on a logarithmic scale if `log`; returns the axes.
+
+        >>> from matplotlib.figure import Figure
+        >>> ax = History([0.5, 0.3, 0.2]).plot(Figure().subplots())
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('epoch', 'loss')
+
+        Raises ValueError before the first epoch, and with `log` for a loss that is not above 0;
+        ImportError where matplotlib is missing.
+        """
+        from microbp.show.plots import plot_losses
+
+        return plot_losses(self.loss, self.validation_loss, ax, log)
 
     def __repr__(self) -> str:
         parts = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}"]

@@ -2,15 +2,18 @@
 
 import re
 import runpy
-import shutil
 from pathlib import Path
 
+import matplotlib
 import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from microbp.show.picture import Picture
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("[0-9]*.py"))
 SAVE = Picture.save
+SAVE_FIGURE = Figure.savefig
 
 
 @pytest.fixture
@@ -19,16 +22,23 @@ def run(monkeypatch, capsys, tmp_path):
     pictures = []
 
     def save_here(picture, path):
-        suffix = Path(path).suffix if shutil.which("dot") else ".dot"
-        pictures.append(SAVE(picture, tmp_path / f"{Path(path).stem}{suffix}"))
+        pictures.append(SAVE(picture, tmp_path / Path(path).name))
         return Path(path)
+
+    def save_figure_here(figure, path, **options):
+        SAVE_FIGURE(figure, tmp_path / Path(path).name, **options)
+        pictures.append(tmp_path / Path(path).name)
 
     def run(example):
         monkeypatch.setattr(Picture, "save", save_here)
-        runpy.run_path(str(example))
+        monkeypatch.setattr(Figure, "savefig", save_figure_here)
+        with matplotlib.rc_context():
+            runpy.run_path(str(example))
         return capsys.readouterr().out, pictures
 
-    return run
+    pyplot.switch_backend("Agg")
+    yield run
+    pyplot.close("all")
 
 
 def example(number):
@@ -86,3 +96,27 @@ def test_xor_is_learned_with_one_hidden_unit_and_direct_connections(run):
     assert hidden["0", "0"] > 0.9 and max(hidden["0", "1"], hidden["1", "0"], hidden["1", "1"]) < 0.1
     [solved] = re.findall(r"(\d+) of 20 starts learned XOR", printed)
     assert 10 <= int(solved) <= 20
+
+
+def test_a_network_bends_the_line_between_two_moons(run):
+    printed, pictures = run(example("05"))
+    held_out = [float(share) for share in re.findall(r"(\S+)% of those held out", printed)]
+    assert len(held_out) == 2
+    assert held_out[0] < 90 < held_out[1]
+    assert len(pictures) == 3
+    for picture in pictures:
+        text = picture.read_text(encoding="utf-8")
+        assert len(text) < 150_000
+        assert "<dc:date>" not in text, "the same picture each time"
+
+
+def test_irises_are_told_apart_saved_and_loaded(run):
+    printed, _ = run(example("06"))
+    [held_out] = re.findall(r"(\S+)% of those held out", printed)
+    assert float(held_out) > 90
+    assert "the same predictions: True" in printed
+    rows = [[int(n) for n in row.split()] for row in re.findall(r"^(?:setosa|v\w+) +(\d.*)$", printed, re.M)]
+    table, table_of_all = rows[:3], rows[3:]
+    assert sum(map(sum, table)) == 38 and [sum(row) for row in table_of_all] == [50, 50, 50]
+    [mistaken] = re.findall(r"mistaken: (\d+) of 150", printed)
+    assert int(mistaken) == 150 - sum(table_of_all[k][k] for k in range(3)) <= 5
