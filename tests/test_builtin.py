@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from itertools import combinations, pairwise
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -503,6 +504,29 @@ def test_depth_draws_what_is_so_many_steps_back() -> None:
         check_layout(drawing)
         edge = {input for node in edge for input in node.inputs} - near
         near |= edge
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(), st.integers(0, 4), st.randoms(use_true_random=False))
+def test_the_neighbourhood_of_any_node_is_drawn(output: Value, depth: int, random: Random) -> None:
+    centre = random.choice(topological(output))
+    joined: dict[Value, set[Value]] = {node: set(node.inputs) for node in topological(output)}
+    for node in topological(output):
+        for input in node.inputs:
+            joined[input].add(node)
+    near = {centre}
+    for _ in range(depth):
+        near |= {other for node in near for other in joined[node]}
+    picture = graph(output, depth=depth, around=centre, engine="builtin")
+    drawing = Drawing(picture.svg)
+    shown = [id for id in drawing.boxes if "more" not in id]
+    for id, node in zip(shown, (node for node in topological(output) if node in near), strict=True):
+        assert same_to_3_digits(drawing.texts(id)[-2], node.data)
+    cut = sum(input not in near for node in near for input in node.inputs)
+    assert len(drawing.boxes) == len(shown) + cut
+    left_out = len(topological(output)) - len(near)
+    assert (f"{left_out} more node" in picture.svg) == bool(left_out)
+    check_layout(drawing)
 
 
 def test_around_draws_both_directions() -> None:

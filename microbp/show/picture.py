@@ -113,7 +113,7 @@ class Picture:
         if self.engine != "builtin":
             try:
                 return _by_dot(self.source, "svg").decode()
-            except _NoDot:
+            except (_NoDot, ImportError):  # where pip is missing, as in some browsers, graphviz may be too
                 if self.engine == "dot":
                     raise
         return builtin.svg(self.sketch, self.title)

@@ -59,7 +59,8 @@ class _UnitsView:
         self.sizes = style.Scale(weight.data for weight in self.uses)
 
     def draw(self) -> Sketch:
-        self.sketch = Sketch(self._legend(), rank_gap=0.5, box_gap=0.16)
+        gap = 0.5 if self.with_pills else 1.5  # where lines fan out, they need the room
+        self.sketch = Sketch(self._legend(), rank_gap=gap, box_gap=0.16)
         for node in self.inputs:
             self._input(node)
         for unit, title in zip(self.units, style.unit_titles(self.units)):
@@ -68,6 +69,8 @@ class _UnitsView:
             self._derived(node)
         for k, (unit, weight, source) in enumerate(self.weights):
             self._weight(f"w{k}", unit, weight, source)
+        if not self.with_numbers:
+            self.sketch.edges.sort(key=lambda edge: edge.width)  # the strongest on top
         self._columns()
         return self.sketch
 
@@ -88,7 +91,7 @@ class _UnitsView:
 
     def _unit(self, unit: FoundUnit, title: str) -> None:
         if not self.with_numbers:
-            disc = table([cell("&nbsp;")], cellpadding="1")
+            disc = table([cell("&nbsp;" * 4)], cellpadding="1")
             self._node(unit.z, disc, "ellipse", self.deltas.colour(unit.u.grad), title, unit.u)
             return
         called = title
@@ -153,7 +156,8 @@ class _UnitsView:
         edge = Edge(
             self.ids[source],
             self.ids[unit.u],
-            width=1 + 2.2 * self.sizes.share(weight.data),
+            arrow=self.with_numbers,
+            width=(1.0 if self.with_numbers else 0.2) + 2.2 * self.sizes.share(weight.data),
             dashed=weight.data < 0,
             tooltip=what,
         )

@@ -82,7 +82,8 @@ class _ValuesView:
         frame_of: dict[Value, int] = {}
         for k, unit in enumerate(self.units):
             for node in (*(p for p in _parameters(unit) if belongs(p, unit)), *unit.inner):
-                frame_of.setdefault(node, k)
+                if node in self.ids:
+                    frame_of.setdefault(node, k)
         return frame_of
 
     def _gates(self) -> dict[tuple[Value, int], str]:
@@ -183,11 +184,13 @@ class _ValuesView:
             "Gradients: &nbsp;orange is positive, violet is negative, deeper is larger.  "
             "The more an edge sends back, the wider it is.",
             *style.no_backward(node.grad for node in self.nodes),
-            *(
-                [f"<B>A part of the graph:</B> {self.left_out:,} more nodes are not drawn."]
-                * bool(self.left_out)
-            ),
+            *self._what_is_left_out(),
         ]
+
+    def _what_is_left_out(self) -> Iterator[str]:
+        if self.left_out:
+            nodes = "node is" if self.left_out == 1 else "nodes are"
+            yield f"<B>A part of the graph:</B> {self.left_out:,} more {nodes} not drawn."
 
 
 def _parameters(unit: FoundUnit) -> Iterator[Value]:
