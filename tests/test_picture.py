@@ -777,7 +777,7 @@ def test_save_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="no space left"):
         graph(Value(1.0, "new")).save(path)
     assert path.read_bytes() == before

@@ -12,6 +12,7 @@ from subprocess import CalledProcessError
 
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.sketch import Sketch, dot_source
+from microbp.storage import check_writable, write_whole
 from microbp.traversal import consumers, topological, units
 from microbp.value import Value, name_of
 
@@ -136,10 +137,8 @@ class Picture:
             raise ValueError(
                 f"save: the name must end in .svg, .html, .png, .pdf or .dot, not as in {path.name!r}"
             )
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"save: there is no folder {str(path.parent)!r}; make it first")
-        _write(path, self._content(kind[1:]))
-        return path
+        check_writable(path, "save")  # before the work, not after it
+        return write_whole(path, self._content(kind[1:]), "save")
 
     def _content(self, kind: str) -> bytes:
         if kind == "dot":
@@ -235,16 +234,6 @@ def _neighbourhood(outputs: Sequence[Value], depth: int | None, around: Value | 
     if len(near) > style.MOST_BOXES:
         raise style.too_large(f"{style.MOST_BOXES:,} nodes within {steps} steps", "a smaller depth")
     return values_view.draw(outputs, units(*outputs), near.keys())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _outputs(output: object) -> list[Value]:
