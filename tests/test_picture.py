@@ -804,7 +804,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(138, "does not support processes")
 
-    monkeypatch.setattr("graphviz.Source.pipe", refuse)
+    monkeypatch.setattr(subprocess, "run", refuse)
 
 
 @pytest.mark.parametrize("without", [no_dot_on_path, no_processes])
@@ -847,10 +847,30 @@ def test_an_error_of_dot_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def crash(*_: object, **__: object) -> None:
         raise subprocess.CalledProcessError(1, "dot", stderr=b"Error: out of ink\nand more")
 
-    monkeypatch.setattr("graphviz.Source.pipe", crash)
+    monkeypatch.setattr(subprocess, "run", crash)
     shown = graph(by_hand())
     with pytest.raises(
         RuntimeError, match=r"could not draw the picture: Error: out of ink; engine='builtin' draws it"
     ):
         shown.save(tmp_path / "a.svg")
     assert set(shown._repr_mimebundle_()) == {"text/plain"}
+
+
+def test_dot_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def hang(*_: object, timeout: float, **__: object) -> None:
+        raise subprocess.TimeoutExpired("dot", timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(RuntimeError, match=r"not done in 60 seconds.*engine='builtin'"):
+        graph(by_hand()).save(tmp_path / "a.pdf")
+
+
+def test_a_large_picture_of_framed_values_is_not_given_to_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("dot was asked")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    w, h = Value(0.5, "w"), Value(1.0, "x")
+    for _ in range(50):
+        h = (w * h).tanh()
+    assert graph(h, "values").svg == graph(h, "values", engine="builtin").svg

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import os
 import reprlib
+import subprocess
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
-from subprocess import CalledProcessError
 
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.sketch import Sketch, dot_source
@@ -17,6 +17,8 @@ from microbp.traversal import consumers, topological, units
 from microbp.value import Value, name_of
 
 READABLE_VALUES = 150  # "auto" draws a box for each Value up to here
+MOST_FRAMED = 100  # boxes, some of them in frames, that "auto" gives to dot, which may take minutes for more
+MOST_SECONDS = 60  # that dot is given
 MOST_VALUES = 20_000  # the view of units, and the search for a neighbourhood, look through graphs up to here
 
 _FORMATS = (".svg", ".html", ".png", ".pdf", ".dot")
@@ -44,7 +46,7 @@ def graph(
     - "auto" draws the values of a small graph, and the units of a larger one that has units.
 
     `engine` says who lays it out: "dot", the program of Graphviz; "builtin", which needs
-    nothing installed; or "auto", which is dot where it is found.
+    nothing installed; or "auto", which is dot where it is found and the picture is not large.
 
     `depth` draws only the values up to so many steps away from the node `around`, against the
     arrows and along them; without `around`, so many steps back from the output.
@@ -111,13 +113,16 @@ class Picture:
 
         Raises RuntimeError where the engine is "dot" and that is not installed.
         """
-        if self.engine != "builtin":
+        if self.engine == "dot" or (self.engine == "auto" and self._suits_dot()):
             try:
                 return _by_dot(self.source, "svg").decode()
             except (_NoDot, ImportError):  # where pip is missing, as in some browsers, graphviz may be too
                 if self.engine == "dot":
                     raise
         return builtin.svg(self.sketch, self.title)
+
+    def _suits_dot(self) -> bool:
+        return not self.sketch.frames or len(self.sketch.boxes) <= MOST_FRAMED
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, .svg, .html, .png, .pdf or .dot by the name's ending; return its path.
@@ -188,24 +193,30 @@ class _NoDot(RuntimeError):
 
 def _by_dot(source: str, kind: str) -> bytes:
     """The drawing of DOT text as the content of an svg, png or pdf file."""
-    import graphviz
-
     if kind == "png":  # twice the resolution of a screen, for the small print
         source = source.replace("{", "{\n\tgraph [dpi=144]", 1)
+    command = ["dot", f"-T{kind}"]
     try:
-        drawing: bytes = graphviz.Source(source).pipe(kind, quiet=True)
-    except CalledProcessError as error:
+        done = subprocess.run(
+            command, input=source.encode(), capture_output=True, check=True, timeout=MOST_SECONDS
+        )
+    except subprocess.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip().partition("\n")[0]
         raise RuntimeError(
             f"Graphviz could not draw the picture: {said or error}; engine='builtin' draws it without"
         ) from None
-    except (graphviz.ExecutableNotFound, OSError):  # OSError where no process can be started
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(
+            f"Graphviz was not done in {MOST_SECONDS} seconds; save the picture as .svg or .html "
+            "with engine='builtin', or draw a part of the graph"
+        ) from None
+    except OSError:  # there is no dot, or no process can be started
         what = "engine='dot'" if kind == "svg" else f"a .{kind} file"
         raise _NoDot(
             f"{what} needs the program `dot` of Graphviz, which was not found; {_INSTALL}, "
             "or save the picture as .svg or .html, which need nothing installed"
         ) from None
-    return drawing
+    return done.stdout
 
 
 def _title(outputs: Sequence[Value]) -> str:

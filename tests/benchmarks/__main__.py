@@ -33,6 +33,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from . import pictures
 from .peers import PEERS
 from .worker import Competitor
 from .workloads import CHAIN_BYTES, CHAIN_SECONDS, IMPORT_SECONDS, TARGETS, WORKLOADS, problem
@@ -66,6 +67,8 @@ def main() -> None:
     for name in options.workloads:
         if name == "import":
             row, note = _import(options.quick)
+        elif name == "pictures":
+            row, note = ["-"] * len(PEERS), _pictures(options.quick)
         elif name == "W7":
             row, note = _chain(competitors, versions, options.quick)
         else:
@@ -164,6 +167,18 @@ def _chain(
         "micrograd is given 10,000 operations"
     )
     return [row[peer] for peer in PEERS], note
+
+
+def _pictures(quick: bool) -> str:
+    """Both engines' seconds for a picture, in turns."""
+    ours, lines = {}, []
+    for name, output in pictures.pictures().items():
+        _progress(f"pictures: {name}")
+        ours[name] = pictures.seconds(output, "builtin", 3 if quick else 7)
+        theirs = pictures.seconds(output, "dot", 1 if quick else 3)
+        lines.append(f"{name} ({pictures.size(output):,} values) {_cell(ours[name])}, by dot {_cell(theirs)}")
+    limit = f"{_met(pictures.within(ours))}: less than {_time(pictures.PICTURE_SECONDS)} each"
+    return f"{'; '.join(lines)} ({limit})"
 
 
 def _import(quick: bool) -> tuple[list[str], str]:

@@ -42,6 +42,7 @@ WORKLOADS = {
     "W5": "MLP(64, [32, 10]), cross-entropy, 32 samples, one SGD step",
     "W7": "a chain of 1,000,000 operations, per operation",
     "import": "import in a fresh process",
+    "pictures": "a graph as SVG, by the built-in engine and by dot",
 }
 
 # How many times faster than micrograd.
