@@ -30,6 +30,8 @@ from tests.test_picture import (
     WITH_UNITS,
     Layout,
     by_hand,
+    check_arrivals,
+    check_boxes,
     differentiated,
     labelled,
     needs_dot,
@@ -289,9 +291,8 @@ def test_graphviz_draws_the_same_structure(output: Value) -> None:
     assert drawn_here == drawn_by_dot
     for label in nodes:
         assert squeezed(ours.texts(id[label])) == squeezed(theirs.texts(box[label]))
-    extents = [theirs.extent(each) for each in theirs.boxes]
-    for a, b in combinations(extents, 2):
-        assert not Area(*a).overlaps(Area(*b), 0.1)
+    check_arrivals(nodes, theirs)
+    check_boxes(theirs)
 
 
 @pytest.mark.parametrize("name", WITH_UNITS)

@@ -222,7 +222,10 @@ def test_every_value_has_a_box_with_its_numbers(name: str) -> None:
 def test_every_input_arrives_at_its_own_local_derivative(name: str) -> None:
     output = differentiated(name)
     nodes = relabelled(output)
-    layout = Layout(graph(output, "values").source)
+    check_arrivals(nodes, Layout(graph(output, "values").source))
+
+
+def check_arrivals(nodes: dict[str, Value], layout: Layout) -> None:
     arrivals = list(layout.arrivals())
     assert len({(head, port) for _, head, port, _ in arrivals}) == len(arrivals)
     box = {node: layout.box_of(label) for label, node in nodes.items()}
@@ -245,7 +248,10 @@ def test_every_input_arrives_at_its_own_local_derivative(name: str) -> None:
 @pytest.mark.parametrize("view", ["values", "units"])
 @pytest.mark.parametrize("name", TIDY)
 def test_boxes_keep_apart_and_hold_their_text(name: str, view: str) -> None:
-    layout = Layout(graph(differentiated(name), view).source)
+    check_boxes(Layout(graph(differentiated(name), view).source))
+
+
+def check_boxes(layout: Layout) -> None:
     extents = {box: layout.extent(box) for box in layout.boxes}
     for a, (left, low, right, high) in extents.items():
         for word in layout.words(a):

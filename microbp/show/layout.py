@@ -17,6 +17,7 @@ Point = tuple[float, float]
 
 _ORDER_SWEEPS, _PLACE_SWEEPS = 24, 80  # over all layers, forth or back
 _LINE_GAP = 7.0
+_SETTLED = 0.25  # a sweep that moves nothing further than this is the last
 LEAD, ARROW = 3.0, 7.0  # every line is level for so long after it leaves and before it arrives
 
 
@@ -49,6 +50,8 @@ class Link:
     tail_y: float
     head_y: float | None
     path: list[Link] = field(default_factory=list)  # its parts from layer to layer
+    fall: float = 0.0  # from the top of the tail to that of the head where the line is level
+    weight: float = 1.0  # of its being level
 
     @property
     def start(self) -> float:
@@ -297,14 +300,19 @@ def _place_vertically(layers: list[list[Block]], gap: float) -> None:
         for block in layer:
             block.y = y
             y += block.height + gap
+            for part in block.ins:
+                _weigh(part)
     for sweep in range(_PLACE_SWEEPS):
         forth = sweep % 2 == 0
-        for layer in layers if forth else reversed(layers):
-            _settle(layer, gap, both=sweep >= 4, forth=forth)
+        moves = [
+            _settle(layer, gap, both=sweep >= 4, forth=forth) for layer in (layers if forth else layers[::-1])
+        ]
+        if sweep >= 4 and max(moves) < _SETTLED:
+            break
 
 
-def _settle(layer: list[Block], gap: float, both: bool, forth: bool) -> None:
-    """The places in a layer that are nearest to what its blocks wish for, in least squares.
+def _settle(layer: list[Block], gap: float, both: bool, forth: bool) -> float:
+    """Place a layer's blocks nearest to where they wish to be, in least squares; the largest move.
 
     Pools of blocks that touch move as one (the pool-adjacent-violators algorithm).
     """
@@ -323,30 +331,30 @@ def _settle(layer: list[Block], gap: float, both: bool, forth: bool) -> None:
             last[0] = (last[0] * last[1] + y * w) / (last[1] + w)
             last[1] += w
             last[2] += n
-    k = 0
-    for y, _, n in pools:
-        for block, offset in zip(layer[k : k + int(n)], offsets[k : k + int(n)]):
-            block.y = y + offset
-        k += int(n)
+    places = [y for y, _, n in pools for _ in range(int(n))]
+    largest = 0.0
+    for block, y, offset in zip(layer, places, offsets):
+        largest = max(largest, abs(y + offset - block.y))
+        block.y = y + offset
+    return largest
 
 
 def _wish(block: Block, from_ins: bool, from_outs: bool) -> tuple[float, float]:
     """Where a block's lines would be level, and how much that matters."""
     total = weights = 0.0
     for part in block.ins if from_ins else ():
-        weight = _weight(part)
-        total += weight * (part.start - (part.end - part.head.y))
-        weights += weight
+        total += part.weight * (part.tail.y + part.fall)
+        weights += part.weight
     for part in block.outs if from_outs else ():
-        weight = _weight(part)
-        total += weight * (part.end - part.tail_y)
-        weights += weight
+        total += part.weight * (part.head.y - part.fall)
+        weights += part.weight
     return (total / weights, weights) if weights else (block.y, 0.01)
 
 
-def _weight(part: Link) -> float:
+def _weigh(part: Link) -> None:
     """Long lines are to be straight; what nothing leads to can follow what it leads to."""
-    return (1.0, 2.0, 8.0)[part.tail.is_line + part.head.is_line] if part.tail.ins else 0.3
+    part.fall = part.start - part.tail.y - (part.end - part.head.y)
+    part.weight = (1.0, 2.0, 8.0)[part.tail.is_line + part.head.is_line] if part.tail.ins else 0.3
 
 
 def _place_horizontally(layers: list[list[Block]], channel: float) -> list[tuple[float, float]]:
