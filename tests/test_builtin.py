@@ -15,15 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings, strategies as st
-
-import microbp
-from microbp import MLP, Value, graph, squared_error, units, weighted_sum
-from microbp.show import builtin, style
-from microbp.show.labels import Font
-from microbp.show.layout import Block, Link, lay_out
-from microbp.show.sketch import Box, Edge, Sketch
-from microbp.traversal import topological
-from tests.test_picture import (
+from test_picture import (
     GRAPHS,
     HOSTILE,
     SVG,
@@ -40,6 +32,14 @@ from tests.test_picture import (
     same_to_3_digits,
     unindexed,
 )
+
+import microbp
+from microbp import MLP, Value, graph, squared_error, units, weighted_sum
+from microbp.show import builtin, style
+from microbp.show.labels import Font
+from microbp.show.layout import Block, Link, lay_out
+from microbp.show.sketch import Box, Edge, Sketch
+from microbp.traversal import topological
 
 # What is drawn, read from the SVG alone.
 

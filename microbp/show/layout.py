@@ -366,7 +366,9 @@ def _place_horizontally(layers: list[list[Block]], channel: float) -> list[tuple
             steepest = max((abs(part.start - part.end) for block in layer for part in block.ins), default=0.0)
             beside = any(block.side for block in (layer[0], previous[0]))
             x += (
-                (LEAD + ARROW + min(60.0, 0.5 * steepest)) if beside else channel + min(90.0, 0.16 * steepest)
+                (LEAD + ARROW + min(60.0, 0.5 * steepest))
+                if beside
+                else channel + min(320.0, 0.16 * steepest)
             )
         width = max(block.width for block in layer)
         widest = max((block.width for block in layer if block.stretches), default=0.0)
