@@ -66,6 +66,15 @@ class Area(NamedTuple):
             and other.bottom <= self.bottom + slack
         )
 
+    def corners(self) -> list[tuple[float, float]]:
+        return [(x, y) for x in (self.left, self.right) for y in (self.top, self.bottom)]
+
+
+def from_centre(ellipse: Area, x: float, y: float) -> float:
+    """How far a point is from the centre of an ellipse: 1 on its outline."""
+    left, top, right, bottom = ellipse
+    return math.hypot((2 * x - left - right) / (right - left), (2 * y - top - bottom) / (bottom - top))
+
 
 class Word(NamedTuple):
     text: str
@@ -97,6 +106,10 @@ class Drawing:
 
     def texts(self, id: str) -> list[str]:
         return [word.text for word in self.words[id]]
+
+    def is_drawn(self, id: str) -> bool:
+        """Whether a box has an outline, and is not its text alone."""
+        return any(self.boxes[id].find(f"{SVG}{shape}") is not None for shape in ("rect", "ellipse"))
 
 
 def area_of(group: ElementTree.Element) -> Area:
@@ -232,6 +245,10 @@ def check_layout(drawing: Drawing) -> None:
         assert paper.contains(area)
         for word in drawing.words[id]:
             assert area.contains(word.area)
+            if drawing.is_drawn(id):
+                assert area.left + 1 < word.area.left and word.area.right < area.right - 1
+            if drawing.boxes[id].find(f"{SVG}ellipse") is not None:
+                assert all(from_centre(area, x, y) < 1.0 for x, y in word.area.corners())
     for a, b in combinations(drawing.areas.values(), 2):
         assert not a.overlaps(b)
     for (name_a, frame_a), (name_b, frame_b) in combinations(drawing.frames.items(), 2):
@@ -241,6 +258,10 @@ def check_layout(drawing: Drawing) -> None:
     for line in drawing.lines:
         for (x, y), (x2, y2) in pairwise(line.points):
             part = Area(min(x, x2), min(y, y2), max(x, x2), max(y, y2))
+            if abs(y - y2) > 0.02:  # a frame is entered and left by level lines
+                for frame in drawing.frames.values():
+                    for border in (frame.left, frame.right):
+                        assert not part.overlaps(frame._replace(left=border - 2, right=border + 2))
             for id, area in drawing.areas.items():
                 if id not in (line.tail, line.head):
                     assert not part.overlaps(area)
@@ -307,12 +328,7 @@ def test_the_unit_view_is_whole_and_tidy(name: str) -> None:
         assert same_to_3_digits(texts[texts.index("δ") + 1], unit.u.grad)
     for line in drawing.lines:
         if line.tip and drawing.boxes[line.head].find(f"{SVG}ellipse") is not None:
-            left, top, right, bottom = drawing.areas[line.head]
-            x, y = line.tip
-            from_centre = math.hypot(
-                (2 * x - left - right) / (right - left), (2 * y - top - bottom) / (bottom - top)
-            )
-            assert from_centre == pytest.approx(1.0, abs=0.01)
+            assert from_centre(drawing.areas[line.head], *line.tip) == pytest.approx(1.0, abs=0.01)
 
 
 def test_every_weight_leads_from_its_source_to_its_unit() -> None:
@@ -396,6 +412,15 @@ def test_lines_that_need_not_cross_do_not() -> None:
     lay_out([a, b, c, d], crossed, [], 5.0, 30.0)
     assert (a.y < b.y) == (d.y < c.y)
     assert a.y == pytest.approx(d.y) and b.y == pytest.approx(c.y)
+
+
+def test_lines_that_may_arrive_anywhere_do_not_cross_there() -> None:
+    a, b, c, head = Block(10.0, 10.0), Block(10.0, 10.0), Block(10.0, 10.0), Block(10.0, 60.0)
+    links = [Link(tail, head, 5.0, None) for tail in (c, a, b)]
+    layout = lay_out([a, b, c, head], links, [[a, b, c]], 5.0, 30.0)
+    ends = {link.tail: layout.route(link)[-1][1] for link in links}
+    assert a.y < b.y < c.y
+    assert head.y < ends[a] < ends[b] < ends[c] < head.y + 60.0
 
 
 def test_a_column_keeps_its_order() -> None:
