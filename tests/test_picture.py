@@ -21,6 +21,7 @@ from hypothesis import given, settings, strategies as st
 import microbp
 from microbp import (
     MLP,
+    Layer,
     Unit,
     Value,
     binary_cross_entropy_with_logits,
@@ -880,3 +881,21 @@ def test_a_large_picture_of_framed_values_is_not_given_to_dot(monkeypatch: pytes
     for _ in range(50):
         h = (w * h).tanh()
     assert graph(h, "values").svg == graph(h, "values", engine="builtin").svg
+
+
+def test_lines_past_a_frame_are_not_left_to_dot() -> None:
+    """A skip connection, from an input or from a unit, and weights shared along a recurrence."""
+    x = [Value(0.5, "x[1]"), Value(-0.4, "x[2]")]
+    hidden = Layer(2, 2, seed=1).forward(x)
+    second = Layer(2, 2, seed=2, number=2).forward(hidden)
+    w, h = Value(0.5, "w"), Value(1.0, "h")
+    for _ in range(3):
+        h = (w * h).tanh()
+    from_input = Unit(4, seed=3, layer=2).forward([*x, *hidden])
+    from_unit = Unit(4, seed=3, layer=3).forward([*hidden, *second])
+    plain = Unit(2, seed=3, layer=3).forward(second)
+    for output, passes in [(from_input, True), (from_unit, True), (h, True), (plain, False)]:
+        assert graph(output, "values").sketch.leads_past_a_frame() == passes
+    for name in GRAPHS:
+        if name in ("readme", "unit", "2-2-1", "2-2-1 expanded", "by hand"):
+            assert not graph(GRAPHS[name](), "values").sketch.leads_past_a_frame()

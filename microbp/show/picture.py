@@ -46,7 +46,8 @@ def graph(
     - "auto" draws the values of a small graph, and the units of a larger one that has units.
 
     `engine` says who lays it out: "dot", the program of Graphviz; "builtin", which needs
-    nothing installed; or "auto", which is dot where it is found and the picture is not large.
+    nothing installed; or "auto", which is dot where it is found and draws the picture well
+    (not many framed units, nor lines that lead past them).
 
     `depth` draws only the values up to so many steps away from the node `around`, against the
     arrows and along them; without `around`, so many steps back from the output.
@@ -122,7 +123,9 @@ class Picture:
         return builtin.svg(self.sketch, self.title)
 
     def _suits_dot(self) -> bool:
-        return not self.sketch.frames or len(self.sketch.boxes) <= MOST_FRAMED
+        """Not for many boxes in frames, nor for lines past a frame, which dot leads in wide loops."""
+        large = len(self.sketch.boxes) > MOST_FRAMED
+        return not self.sketch.frames or not (large or self.sketch.leads_past_a_frame())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, .svg, .html, .png, .pdf or .dot by the name's ending; return its path.

@@ -61,6 +61,23 @@ class Sketch:
     def members(self, frame: int | None) -> list[Box]:
         return [box for box in self.boxes.values() if box.frame == frame]
 
+    def leads_past_a_frame(self) -> bool:
+        """Whether a line passes a column of frames on its way to a later one."""
+        depth = dict.fromkeys(range(len(self.frames)), 1)
+        fed: dict[str, set[int]] = {}
+        for edge in self.edges:  # in the order in which the values were computed
+            tail, head = self.boxes[edge.tail].frame, self.boxes[edge.head].frame
+            if head is not None and head != tail:
+                if tail is not None:
+                    depth[head] = max(depth[head], depth[tail] + 1)
+                fed.setdefault(edge.tail, set()).add(head)
+        return any(
+            len({depth[k] for k in heads}) > 1
+            or (frame is not None and any(depth[k] > depth[frame] + 1 for k in heads))
+            for tail, heads in fed.items()
+            for frame in [self.boxes[tail].frame]
+        )
+
     def column(self, ids: Sequence[str]) -> None:
         if len(ids) > 1:
             self.columns.append(list(ids))
