@@ -45,11 +45,11 @@ class _Part:
 class _Drawing:
     def __init__(self, sketch: Sketch) -> None:
         self.sketch = sketch
-        self.labels = {box.id: read(box.label) for box in sketch.boxes.values() if box.label}
+        self.labels = {box.id: _table(box.label) for box in sketch.boxes.values() if box.label}
+        self.sizes = {id: label.size() for id, label in self.labels.items()}
+        self.headings = [_text(style.font(title, style.GREY, 12)) for title in sketch.frames]
         self.blocks = {box.id: Block(*self._size(box)) for box in sketch.boxes.values()}
-        self.ports = {
-            id: label.ports(*label.size()) for id, label in self.labels.items() if isinstance(label, Table)
-        }
+        self.ports = {id: label.ports(*self.sizes[id]) for id, label in self.labels.items()}
         try:
             self._lay_out()
         except ValueError:  # frames that lead to one another in a circle cannot stand side by side
@@ -63,7 +63,7 @@ class _Drawing:
     def _size(self, box: Box) -> tuple[float, float]:
         if box.shape == "point":
             return 0.0, 0.0
-        width, height = self.labels[box.id].size()
+        width, height = self.sizes[box.id]
         return (width * math.sqrt(2), height * math.sqrt(2)) if box.shape == "ellipse" else (width, height)
 
     # Where everything is.
@@ -115,8 +115,7 @@ class _Drawing:
         links = [*part.within.values(), *part.entries.values(), *part.exits.values()]
         gaps = sketch.box_gap * _INCH, sketch.rank_gap * _INCH
         part.inside = lay_out([*members, *entered, *left], links, inner, *gaps)
-        title = read(_heading(sketch.frames[k])).size()[0]
-        part.block.width = max(part.inside.width, title) + 2 * _PADDING
+        part.block.width = max(part.inside.width, self.headings[k].size()[0]) + 2 * _PADDING
         part.block.height = part.inside.height + _TITLE + _PADDING
         return part
 
@@ -166,8 +165,7 @@ class _Drawing:
     # The drawing.
 
     def svg(self, title: str) -> str:
-        legend = read(style.legend(self.sketch.legend))
-        assert isinstance(legend, Text)
+        legend = _text(style.legend(self.sketch.legend))
         words_width, words_height = legend.size()
         inner = max(self.outside.width, words_width)
         width, height = inner + 2 * _MARGIN, self.outside.height + _ABOVE_LEGEND + words_height + 2 * _MARGIN
@@ -192,15 +190,13 @@ class _Drawing:
         )
 
     def _frames(self) -> Iterator[str]:
-        for k, title in enumerate(self.sketch.frames):
-            block = self.frames[k].block
-            text = read(_heading(title))
-            assert isinstance(text, Text)
+        for k, (frame, heading) in enumerate(zip(self.frames, self.headings)):
+            block = frame.block
             yield "\n".join(
                 [
                     f'<g id="frame-{k}" class="frame">',
                     _shape("rect", block, style.FRAME["fillcolor"], style.FRAME["color"], 1.0, ' rx="8"'),
-                    *text.draw(block.x + _PADDING, block.y + 3.0, block.width, "left"),
+                    *heading.draw(block.x + _PADDING, block.y + 3.0, block.width, "left"),
                     "</g>",
                 ]
             )
@@ -208,9 +204,8 @@ class _Drawing:
     def _box(self, box: Box) -> str:
         x, y = self._place(box)
         block, label = self.blocks[box.id], self.labels[box.id]
-        assert isinstance(label, Table)
         placed = Block(block.width, block.height, x=x, y=y)
-        width, height = label.size()
+        width, height = self.sizes[box.id]
         lines = [f'<g id="{box.role}-{box.id}" class="box {box.role}">']
         if box.tooltip:
             lines.append(_title(box.tooltip))
@@ -268,8 +263,16 @@ def _path(corners: Sequence[Point]) -> str:
     return path + f"H{digits(level_to)}"
 
 
-def _heading(title: str) -> str:
-    return style.font(title, style.GREY, 12)
+def _table(label: str) -> Table:
+    table = read(label)
+    assert isinstance(table, Table)
+    return table
+
+
+def _text(label: str) -> Text:
+    text = read(label)
+    assert isinstance(text, Text)
+    return text
 
 
 def _title(text: str) -> str:

@@ -225,15 +225,14 @@ def _widen(tracks: list[float], first: int, count: int, needed: float) -> None:
 def read(label: str) -> Text | Table:
     """A label as a table or as lines of text."""
     label = f"<LABEL>{label.replace('&nbsp;', chr(0xA0))}</LABEL>"
-    element = ElementTree.fromstring(label)
-    return _content(element)
+    return _content(ElementTree.fromstring(label))
 
 
-def _content(element: ElementTree.Element, font: Font | None = None) -> Text | Table:
+def _content(element: ElementTree.Element) -> Text | Table:
     if len(element) and element[0].tag == "TABLE":
         return _table(element[0])
     text = Text([[]])
-    _read_text(element, font or Font(), text)
+    _read_text(element, Font(), text)
     return text
 
 

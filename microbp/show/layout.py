@@ -64,7 +64,7 @@ class Link:
 
 @dataclass
 class Layout:
-    """Where everything is: the blocks themselves know their x and y, `bends` those of each link."""
+    """Where everything is: the blocks know their own x and y, and `route` that of each link."""
 
     width: float
     height: float
