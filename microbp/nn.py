@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
 from random import Random
@@ -281,6 +281,15 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
     if len(x) != n:
         raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
     return [as_value(v, f"input {label}", label) for v, label in zip(x, _input_labels(n))]
+
+
+def as_samples(samples: Any, name: str) -> list[Any]:
+    """The samples of a list, an array or a table, as a list; TypeError, beginning with `name`, for others."""
+    if hasattr(samples, "to_numpy"):  # a table of pandas or polars, which iterates over its columns
+        samples = samples.to_numpy()
+    if isinstance(samples, (str, bytes, dict, Value)) or not isinstance(samples, Iterable):
+        raise TypeError(f"{name} is a list or array of samples, not {type(samples).__name__}")
+    return list(samples)
 
 
 def as_random(seed: int | Random | None) -> Random:

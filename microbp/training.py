@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from microbp.losses import squared_error
-from microbp.nn import as_random, check_count
+from microbp.nn import as_random, as_samples, check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import topological
 from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
@@ -204,11 +204,7 @@ def _pairs(X: Iterable[Any], Y: Iterable[Any]) -> list[_Pair]:
 
 def _rows(samples: Iterable[Any], name: str) -> list[Any]:
     """The samples as a list, refused where one of their numbers is infinite or NaN."""
-    if hasattr(samples, "to_numpy"):  # a table of pandas or polars, which iterates over its columns
-        samples = samples.to_numpy()
-    if isinstance(samples, (str, bytes, dict, Value)) or not isinstance(samples, Iterable):
-        raise TypeError(f"{name} is a list or array of samples, not {type(samples).__name__}")
-    rows = list(samples)
+    rows = as_samples(samples, name)
     for number, row in enumerate(rows, start=1):
         for entry in row if isinstance(row, Iterable) and not isinstance(row, str) else [row]:
             if isinstance(entry, numbers.Real) and not math.isfinite(entry):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from microbp.nn import MLP, Layer, Unit
+from microbp.nn import MLP, Layer, Unit, as_samples
 from microbp.show.style import GREY, INK, NEGATIVE_LINE, POSITIVE_LINE
 from microbp.value import Value, as_float
 
@@ -88,7 +88,7 @@ def plot_decision(
     Raises ValueError for samples that are not two finite numbers, lengths that differ, no samples,
     a class without an output, resolution < 2 or padding < 0; ImportError where matplotlib is missing.
     """
-    points, targets = _points(X), [_numbers(target) for target in _listed(Y, "Y")]
+    points, targets = _points(X), [_numbers(target) for target in as_samples(Y, "plot_decision: Y")]
     if len(points) != len(targets):
         raise ValueError(
             f"plot_decision: X has {len(points)} samples and Y {len(targets)} targets; "
@@ -180,7 +180,7 @@ def _class_of(target: list[float], number: int, n_outputs: int, threshold: float
 
 
 def _points(X: Iterable[Any]) -> list[list[float]]:
-    points = [_numbers(x) for x in _listed(X, "X")]
+    points = [_numbers(x) for x in as_samples(X, "plot_decision: X")]
     for number, point in enumerate(points, 1):
         if len(point) != 2 or not all(map(math.isfinite, point)):
             raise ValueError(
@@ -188,14 +188,6 @@ def _points(X: Iterable[Any]) -> list[list[float]]:
                 "the plane has two axes, so each sample is two finite numbers"
             )
     return points
-
-
-def _listed(samples: Any, name: str) -> list[Any]:
-    if hasattr(samples, "to_numpy"):  # a table of pandas or polars, which iterates over its columns
-        samples = samples.to_numpy()
-    if isinstance(samples, (str, bytes, dict, Value)) or not isinstance(samples, Iterable):
-        raise TypeError(f"plot_decision: {name} is a list or array of samples, not {type(samples).__name__}")
-    return list(samples)
 
 
 def _numbers(given: Any) -> list[float]:
