@@ -448,7 +448,8 @@ class _Writer(ast.NodeTransformer):
             case "dot":
                 return _chain([ast.BinOp(w, ast.Mult(), x) for w, x in zip(*arguments)])
             case "power" | "exponentiate":
-                return ast.BinOp(_base(arguments[0][0]), ast.Pow(), _exponent(arguments[1][0]))
+                base, exponent = _base(arguments[0][0]), _exponent(arguments[1][0])
+                return base if _number(exponent) == 1.0 else ast.BinOp(base, ast.Pow(), exponent)
         return ast.Call(node.func, [part for each in arguments for part in each], [])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:

@@ -1,7 +1,8 @@
-"""Walks over a recorded graph: its leaves, who consumes whom, and the units in it."""
+"""Walks over a recorded graph: its leaves, who consumes whom, its derivatives, names, and units."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -43,6 +44,79 @@ def consumers(*outputs: Value) -> dict[Value, list[Value]]:
         for input in dict.fromkeys(node.inputs):
             found[input].append(node)
     return found
+
+
+def derivatives(output: Value) -> dict[Value, float]:
+    """d output / d node for every node of the graph: what `backward` adds, with every `.grad` left as it is.
+
+    Uses the local derivatives of the run that was recorded.
+
+    >>> a = Value(3.0)
+    >>> b = a * a
+    >>> derivatives(b)[a], a.grad
+    (6.0, 0.0)
+    """
+    found = dict.fromkeys(topological(output), 0.0)
+    found[output] = 1.0
+    for node in reversed(computed(output)):
+        for input, partial in zip(node.inputs, node.partials):
+            found[input] += partial * found[node]
+    return found
+
+
+def first_stale(*outputs: Value) -> Value | None:
+    """The first node whose value no longer follows from its operands; None where all do.
+
+    Assigning `.data` makes a graph stale; `recompute` mends it.
+
+    >>> a = Value(3.0, "a")
+    >>> b = a * a
+    >>> first_stale(b) is None
+    True
+    >>> a.data = 4.0
+    >>> first_stale(b) is b
+    True
+    """
+    return next((node for node in computed(*outputs) if not _follows(node)), None)
+
+
+def _follows(node: Value) -> bool:
+    assert node.rule is not None
+    numbers = [o.data if isinstance(o, Value) else float(o) for o in node.operands]
+    try:
+        data, partials = node.rule.evaluate(numbers)
+    except (ArithmeticError, ValueError):
+        return False
+    pairs = zip((data, *partials), (node.data, *node.partials))
+    return all(math.isclose(a, b, rel_tol=1e-12) or (a != a and b != b) for a, b in pairs)
+
+
+def unique_names(*outputs: Value) -> dict[Value, str]:
+    """A name for every node of a graph, all different: its label, or v1, v2, ... for nodes without one.
+
+    A label borne by several nodes is numbered, and each name is one printable line.
+
+    >>> a, b = Value(2.0, "a"), Value(3.0, "a")
+    >>> list(unique_names(a * b + 1).values())
+    ['a', 'a (2)', 'v1', 'v2']
+    """
+    nodes = topological(*outputs)
+    taken = {one_line(node.label) for node in nodes}
+    times: Counter[str] = Counter()
+
+    def fresh(name: str) -> str:
+        while True:
+            times[name] += 1
+            found = f"v{times[name]}" if not name else f"{name} ({times[name]})" if times[name] > 1 else name
+            if found not in taken or found == name:
+                return found
+
+    return {node: fresh(one_line(node.label)) for node in nodes}
+
+
+def one_line(text: str) -> str:
+    """A text as one printable line."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 class FoundUnit(NamedTuple):

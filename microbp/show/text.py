@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from microbp.nn import MLP, Layer, Unit
-from microbp.traversal import FoundUnit, units
+from microbp.passes import check_value
+from microbp.traversal import FoundUnit, one_line, units
 from microbp.value import Value, digits, made_of, name_of
 
 TREE_LIMIT = 1000  # nodes
@@ -43,7 +44,7 @@ def tree(output: Value) -> Report:
 
     Raises ValueError for a graph of more than 1000 nodes, TypeError for what is not a Value.
     """
-    _check_value(output, "tree")
+    check_value(output, "tree")
     lines: list[str] = []
     shown: set[Value] = set()
     stack: list[tuple[Value, str, str, str]] = [(output, "", "", "")]
@@ -67,12 +68,8 @@ def tree(output: Value) -> Report:
 
 def _line(node: Value) -> str:
     made = made_of(node)
-    names = [*dict.fromkeys(filter(None, [_one_line(node.label), _one_line(made)]))]
+    names = [*dict.fromkeys(filter(None, [one_line(node.label), one_line(made)]))]
     return f"{' = '.join([*names, digits(node.data)])}, grad {digits(node.grad)}"
-
-
-def _one_line(text: str) -> str:
-    return text if text.isprintable() else repr(text)[1:-1]
 
 
 class UnitRow(NamedTuple):
@@ -118,7 +115,7 @@ class Worksheet:
 
     def _tables(self) -> list[tuple[Sequence[str], list[list[str]], int]]:
         units = [[str(r.layer), str(r.unit), *map(digits, r[2:])] for r in islice(self.units, ROW_LIMIT)]
-        weights = [[_one_line(r.weight), *map(digits, r[1:])] for r in islice(self.weights, ROW_LIMIT)]
+        weights = [[one_line(r.weight), *map(digits, r[1:])] for r in islice(self.weights, ROW_LIMIT)]
         return [
             (("layer", "unit", "u", "z", "delta"), units, len(self.units)),
             (("weight", "z_j", "delta_k", "delta_k z_j", "dE/dw_jk"), weights, len(self.weights)),
@@ -188,13 +185,8 @@ def _outputs(of: Any) -> list[Value]:
         return [unit.z for unit in of]
     outputs = list(of) if isinstance(of, (list, tuple)) else [of]
     for output in outputs:
-        _check_value(output, "deltas")
+        check_value(output, "deltas")
     return outputs
-
-
-def _check_value(output: object, where: str) -> None:
-    if not isinstance(output, Value):
-        raise TypeError(f"{where}: a Value is needed, such as a loss, not {type(output).__name__}")
 
 
 def _text_table(header: Sequence[str], rows: list[list[str]], total: int) -> str:
