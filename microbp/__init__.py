@@ -30,6 +30,7 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
+    from microbp.ledger import paths
     from microbp.losses import (
         binary_cross_entropy,
         binary_cross_entropy_with_logits,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     )
     from microbp.nn import MLP, Layer, Unit
     from microbp.optim import SGD, Adam
+    from microbp.passes import steps
+    from microbp.show.derivation import explain
     from microbp.show.picture import graph
     from microbp.show.plots import plot_decision
     from microbp.show.text import deltas, tree
@@ -51,6 +54,7 @@ __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
+    "microbp.ledger": ["paths"],
     "microbp.losses": [
         "binary_cross_entropy",
         "binary_cross_entropy_with_logits",
@@ -61,6 +65,8 @@ _ROOMS = {
     ],
     "microbp.nn": ["MLP", "Layer", "Unit"],
     "microbp.optim": ["SGD", "Adam"],
+    "microbp.passes": ["steps"],
+    "microbp.show.derivation": ["explain"],
     "microbp.show.picture": ["graph"],
     "microbp.show.plots": ["plot_decision"],
     "microbp.show.text": ["deltas", "tree"],
@@ -89,6 +95,7 @@ __all__ = [
     "cross_entropy",
     "deltas",
     "exp",
+    "explain",
     "fit",
     "graph",
     "leaves",
@@ -97,6 +104,7 @@ __all__ = [
     "logsumexp",
     "mean_absolute_error",
     "mean_squared_error",
+    "paths",
     "pick",
     "plot_decision",
     "predict",
@@ -108,6 +116,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "squared_error",
+    "steps",
     "tanh",
     "tree",
     "units",
