@@ -149,9 +149,8 @@ class Explanation:
         slopes = [self._sent(t, _named(*_slope(t), self.names)) for t in step.terms]
         numbers = [self._sent(t, factor(t.partial), factor(self.gradients[t.consumer])) for t in step.terms]
         forms = [" + ".join(terms) for terms in (chain + more, slopes + more, numbers + rest)]
-        return [
-            form for form in dict.fromkeys(forms) if form not in (self._symbol(step.node), brief(step.value))
-        ]
+        known = self._symbol(step.node), factor(step.value)
+        return [form for form in dict.fromkeys(forms) if form not in known]
 
     def _sent(self, term: Term, local: str, gradient: str = "") -> str:
         """A consumer's gradient times the local derivative; this alone where the consumer is the output."""
