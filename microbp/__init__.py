@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from microbp.show.derivation import explain
     from microbp.show.picture import graph
     from microbp.show.plots import plot_decision
+    from microbp.show.stepper import explore
     from microbp.show.text import deltas, tree
     from microbp.storage import load, save
     from microbp.training import History, accuracy, fit, predict
@@ -69,6 +70,7 @@ _ROOMS = {
     "microbp.show.derivation": ["explain"],
     "microbp.show.picture": ["graph"],
     "microbp.show.plots": ["plot_decision"],
+    "microbp.show.stepper": ["explore"],
     "microbp.show.text": ["deltas", "tree"],
     "microbp.storage": ["load", "save"],
     "microbp.training": ["History", "accuracy", "fit", "predict"],
@@ -96,6 +98,7 @@ __all__ = [
     "deltas",
     "exp",
     "explain",
+    "explore",
     "fit",
     "graph",
     "leaves",

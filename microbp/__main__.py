@@ -1,4 +1,4 @@
-"""The command line: `microbp demo`, or `python -m microbp demo`; draw, explain, train and predict."""
+"""The command line: `microbp demo`, or `python -m microbp demo`; also draw, explore, explain, train, ...."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"microbp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for add in (_add_demo, _add_draw, _add_explain, _add_train, _add_predict):
+    for add in (_add_demo, _add_draw, _add_explore, _add_explain, _add_train, _add_predict):
         add(commands)
     return parser
 
@@ -106,7 +106,7 @@ def _demo(options: argparse.Namespace) -> int:
     return 0 if learned else 1
 
 
-# draw and explain
+# draw, explore and explain
 
 _EXPRESSION = """
 Names get their values as name=value.  There are + - * / **, exp, log, sqrt, sigmoid, tanh,
@@ -138,6 +138,24 @@ def _add_draw(commands: Any) -> None:
     draw.add_argument("--engine", choices=["auto", "dot", "builtin"], help="what draws it (default: auto)")
 
 
+def _add_explore(commands: Any) -> None:
+    explore = _command(
+        commands,
+        "explore",
+        _explore,
+        "make a page that steps through both passes over an expression",
+        f"""Make a page for a browser that goes through the forward and the backward pass of an expression
+step by step, and in which its numbers can be changed.
+{_EXPRESSION}
+  microbp explore "sigmoid(w*x + b)" w=0.5 x=2 b=-1 -o unit.html
+""",
+    )
+    _add_expression(explore)
+    explore.add_argument(
+        "-o", "--output", type=Path, default=Path("steps.html"), help="the page (default: steps.html)"
+    )
+
+
 def _add_explain(commands: Any) -> None:
     explain = _command(
         commands,
@@ -161,6 +179,13 @@ def _draw(options: argparse.Namespace) -> int:
     from microbp.commands import draw
 
     draw(options.expression, _values(options), options.output, options.view, options.engine)
+    return 0
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from microbp.commands import explore
+
+    explore(options.expression, _values(options), options.output)
     return 0
 
 
@@ -331,7 +356,7 @@ def _sentence(error: Exception) -> str:
     """An error as one reads it after the command's name."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    text = re.sub(r"^(load|save|graph): ", "", str(error))
+    text = re.sub(r"^(load|save|graph|explore): ", "", str(error))
     return f"in the expression\n\n{indent(text, '  ')}" if "\n" in text else text
 
 

@@ -1,4 +1,4 @@
-"""What the commands of the command line do: draw, explain, train, predict.
+"""What the commands of the command line do: draw, explore, explain, train, predict.
 
 Each prints its result, and raises ValueError, ArithmeticError, OSError or RuntimeError with a
 sentence for the person who typed it.
@@ -41,6 +41,16 @@ def draw(expression: str, values: Mapping[str, float], path: Path, view: str, en
     options: dict[str, Any] = {"engine": engine} if engine else {}
     saved = graph(output, view=view, **options).save(path)
     print(f"{_one_line(expression)} = {output.data:.6g}\nThe picture is in {saved}")
+
+
+def explore(expression: str, values: Mapping[str, float], path: Path) -> None:
+    """Write the page that steps through both passes over an expression."""
+    from microbp.show.stepper import explore as page_of
+
+    storage.check_writable(path, "--output")
+    output = differentiated(expression, values)
+    saved = page_of(output).save(path)
+    print(f"{_one_line(expression)} = {output.data:.6g}\nThe page is {saved}; open it in a browser")
 
 
 def explain(expression: str, values: Mapping[str, float]) -> None:

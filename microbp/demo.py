@@ -8,6 +8,7 @@ from microbp.losses import squared_error
 from microbp.nn import MLP
 from microbp.optim import SGD
 from microbp.show.picture import graph
+from microbp.show.stepper import explore
 from microbp.show.text import deltas
 from microbp.training import fit, predict
 from microbp.value import Value
@@ -68,8 +69,9 @@ def central_difference(E: Value, leaf: Value) -> float:
 
 
 def draw(E: Value, folder: Path) -> None:
-    """Write both pictures of E's graph into `folder`."""
+    """Write both pictures of E's graph, and the page that steps through its passes, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    print("\nPictures:")
+    print("\nPictures, and a page:")
     for view, what in [("values", "every Value"), ("units", "every unit")]:
         print(f"  {graph(E, view=view).save(folder / f'xor-{view}.svg')}  {what}")
+    print(f"  {explore(E).save(folder / 'xor-steps.html')}  both passes step by step, in a browser")

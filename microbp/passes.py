@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Sequence
@@ -157,6 +158,18 @@ def in_number(node: Value) -> str:
 def bare(formula: str) -> str:
     """A formula without a number's parentheses where a function's stand already: tanh(-2) for tanh((-2))."""
     return re.sub(r"\((\(-[^()]*\))\)", r"\1", formula)
+
+
+def as_factor(formula: str) -> str:
+    """A formula as it stands in a product: in parentheses if it is a sum, a quotient or has a sign.
+
+    >>> as_factor("z * (1 - z)"), as_factor("1 - z * z"), as_factor("-1")
+    ('z * (1 - z)', '(1 - z * z)', '(-1)')
+    """
+    tree = ast.parse(formula, mode="eval").body
+    alone = isinstance(tree, (ast.Name, ast.Call, ast.Constant))
+    product = isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Mult, ast.Pow))
+    return formula if alone or product else f"({formula})"
 
 
 def _forward(node: Value, names: dict[Value, str]) -> Forward:

@@ -38,15 +38,16 @@ def test_the_demo_learns_xor_checks_its_derivatives_and_draws(tmp_path):
     assert "epoch" in done.stderr and "loss" in done.stderr
     pictures = re.findall(r"^  (\S+)  every (?:Value|unit)", done.stdout, re.M)
     assert len(pictures) == 2
-    for picture in pictures:
-        assert (tmp_path / picture).stat().st_size > 1000
+    [page] = re.findall(r"^  (\S+\.html)  both passes step by step", done.stdout, re.M)
+    for made in (*pictures, page):
+        assert (tmp_path / made).stat().st_size > 1000
 
 
 def test_the_demo_says_so_when_it_lands_in_a_local_minimum(tmp_path):
     done = microbp_command("demo", "--epochs", "3", "--folder", str(tmp_path / "pictures"))
     assert done.returncode == 1
     assert "try another --seed" in done.stdout
-    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert len(list((tmp_path / "pictures").iterdir())) == 3
 
 
 def test_the_demo_says_where_it_cannot_write(tmp_path):
@@ -88,6 +89,20 @@ def fails(*arguments, cwd, code=1):
 
 
 # draw and explain
+
+
+def test_explore_makes_a_page(tmp_path):
+    done = microbp_command("explore", "u = w*x + b; sigmoid(u)", "w=0.5", "x=2", "b=-1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("u = w*x + b; sigmoid(u) = 0.5\nThe page is steps.html; open it in a browser\n")
+    page = (tmp_path / "steps.html").read_text(encoding="utf-8")
+    assert all(f'"name":"{name}"' in page for name in "wxbu")
+
+
+def test_explore_says_what_it_cannot_write(tmp_path):
+    done = microbp_command("explore", "x", "x=1", "-o", str(tmp_path / "page.svg"))
+    assert done.returncode == 1
+    assert done.stderr == "microbp explore: the name of a page must end in .html, not as in 'page.svg'\n"
 
 
 def test_draw_draws_with_gradients(tmp_path):
@@ -443,7 +458,7 @@ def test_a_terminal_without_the_letters_gets_question_marks(tmp_path):
     assert done.returncode == 0 and b"gr??e" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "draw", "explain", "train", "predict"])
+@pytest.mark.parametrize("command", ["demo", "draw", "explore", "explain", "train", "predict"])
 def test_the_help_of_each_command_shows_an_example(command):
     done = microbp_command(command, "--help")
     assert done.returncode == 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from microbp.passes import bare, brief, check_value, factor
+from microbp.passes import as_factor, bare, brief, check_value, factor
 from microbp.rules import RULES
 from microbp.show.latex import escaped, latex_formula, latex_name, latex_number
 from microbp.traversal import FoundUnit, derivatives, first_stale, one_line, unique_names, units
@@ -417,10 +416,7 @@ def _slope(term: Term) -> tuple[str, dict[str, Value]]:
     marks, nodes = _marks(operation)
     formulas = operation.rule.slope_formulas(marks, z="z0")
     formula = formulas[term.place + (operation.rule.place == 0)]
-    tree = ast.parse(formula, mode="eval").body
-    stands_alone = isinstance(tree, (ast.Name, ast.Call, ast.Constant))
-    product = isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Mult, ast.Pow))
-    return (formula if stands_alone or product else f"({formula})"), nodes
+    return as_factor(formula), nodes
 
 
 def _named(formula: str, nodes: Mapping[str, Value], names: Mapping[Value, str]) -> str:

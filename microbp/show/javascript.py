@@ -1,0 +1,64 @@
+"""The table's rows as JavaScript: a page evaluates a recorded graph by the same rules as Python."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+
+from microbp.rules import FLOATS, Rule, many
+
+# stepper.js has the elementary functions that Python's floats have.
+FUNCTIONS = frozenset(FLOATS)
+_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+def as_javascript(rule: Rule) -> str:
+    """A row as an object of two functions of its grouped operands.
+
+    >>> from microbp import RULES
+    >>> print(as_javascript(RULES["product"]))
+    {forward: (x, y) => (x * y), partials: (z, x, y) => [y, x]}
+    >>> print(as_javascript(RULES["weighted_sum"]))
+    {forward: (ws, xs, b) => (F.dot(ws, xs) + b), partials: (z, ws, xs, b) => [...ws.map((_, i) => xs[i]), \
+...xs.map((_, i) => ws[i]), 1]}
+
+    Raises ValueError for a row that says what JavaScript has no word for here.
+    """
+    names = rule.parameters
+    slopes = []
+    for name, partial in zip(names, rule.partials):
+        if partial is None:
+            continue
+        written = _write(rule, partial, names)
+        slopes.append(f"...{name}.map((_, i) => {written})" if many(name) else written)
+    forward = _write(rule, rule.forward, names)
+    parameters = ", ".join(names)
+    return f"{{forward: ({parameters}) => {forward}, partials: (z, {parameters}) => [{', '.join(slopes)}]}}"
+
+
+def _write(rule: Rule, text: str, names: Collection[str]) -> str:
+    members = {name[:-1]: f"{name}[i]" for name in names if many(name)}
+    return _expression(rule, ast.parse(text, mode="eval").body, {*names, "z", "i"}, members)
+
+
+def _expression(rule: Rule, node: ast.expr, names: Collection[str], members: dict[str, str]) -> str:
+    def write(part: ast.expr) -> str:
+        return _expression(rule, part, names, members)
+
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return repr(value)
+        case ast.Name(id=name) if name in names or name in members:
+            return members.get(name, name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return f"(-{write(operand)})"
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return f"({write(left)} {_OPERATORS[type(op)]} {write(right)})"
+        case ast.Call(func=ast.Name(id=function), args=arguments) if function in FUNCTIONS:
+            return f"F.{function}({', '.join(map(write, arguments))})"
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return f"({write(test)} !== 0 ? {write(body)} : {write(orelse)})"
+    raise ValueError(
+        f"explore: the operation {rule.name!r} cannot be shown in a page, which does not know "
+        f"{ast.unparse(node)!r}; the functions it knows are {', '.join(sorted(FUNCTIONS))}"
+    )

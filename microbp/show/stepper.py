@@ -1,0 +1,204 @@
+"""`explore`: one page that goes through both passes step by step, with numbers that can be changed.
+
+The page carries the recorded graph and the rows of the table as JavaScript, and computes every
+value, local derivative and gradient itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from microbp.passes import as_factor, check_value
+from microbp.show import builtin, style, units_view, values_view
+from microbp.show.formula import as_html
+from microbp.show.javascript import as_javascript
+from microbp.show.page import Page, asset, page
+from microbp.show.sketch import Sketch
+from microbp.traversal import FoundUnit, derivatives, first_stale, is_target, topological, unique_names, units
+from microbp.value import Value
+
+MOST_NODES = 2000
+MOST_FRAMED = 400  # nodes; more are drawn without frames around their units
+MOST_WRITTEN = 16  # operands of an operation whose formula is written out
+
+_MARK = re.compile(r"<I>([nz]\d+)</I>")
+
+
+def explore(output: Value) -> Page:
+    """A page that steps through the forward and the backward pass of `output`.
+
+    Forward it goes node by node, backward edge by edge, with each equation in symbols and in
+    numbers, and the paths that add up to a gradient.  Leaves can be changed and nudged: the
+    page evaluates the recorded graph anew.  It is one file that needs no network and no
+    program but a browser: `.save("page.html")` it, `.show()` it, or let a notebook show it.
+
+    >>> w, x = Value(0.5, "w"), Value(2.0, "x")
+    >>> explore((w * x).sigmoid())
+    <Page 'Both passes, step by step'; see it in a notebook, with .show(), or with .save('page.html')>
+
+    Raises TypeError for what is not a Value, and ValueError for a graph of more than 2000
+    nodes or an operation that the page cannot evaluate.
+    """
+    check_value(output, "explore")
+    _check_size(output)
+    nodes = topological(output)
+    names = unique_names(output)
+    found = units(output)
+    framed = found if len(nodes) <= MOST_FRAMED else []
+    with _differentiated(output):
+        pictures = {"values": _svg(values_view.draw([output], framed), "The value of every node")}
+        slots: dict[str, list[Slot]] = {}
+        if found and len(found) <= units_view.MOST_NUMBERED:
+            sketch = units_view.draw([output], found)
+            pictures["units"] = _svg(sketch, "The units")
+            slots = _slots(sketch, output, found, nodes)
+    name = style.plain(output.label)
+    title = f"Both passes of {name}, step by step" if name else "Both passes, step by step"
+    data = {**_graph(output, nodes, names, found), "slots": slots}
+    tabs = "".join(f'<button class="tab" data-view="{view}">{view}</button>' for view in pictures)
+    drawn = "".join(f'<div class="picture" id="{view}">{svg}</div>' for view, svg in pictures.items())
+    body = asset("stepper.html").replace("<!-- tabs -->", tabs).replace("<!-- pictures -->", drawn)
+    rules = {id(node.rule): node.rule for node in nodes if node.rule}
+    table = ",\n  ".join(as_javascript(rule) for rule in rules.values())
+    script = f"const RULES = [\n  {table}\n];\n{asset('stepper.js')}"
+    return page(title, body, script, asset("stepper.css"), data)
+
+
+def _check_size(output: Value) -> None:
+    """Raise ValueError for a graph of more than MOST_NODES, looking at no more of it than that."""
+    nodes, seen = [output], {output}
+    for node in nodes:  # which grows while it is walked
+        for input in node.inputs:
+            if input not in seen:
+                seen.add(input)
+                nodes.append(input)
+        if len(nodes) > MOST_NODES:
+            raise ValueError(
+                f"explore: this graph has more than {MOST_NODES:,} nodes, too many to step through; explore "
+                "a smaller network, one sample instead of many, or a part of it, as in explore(node)"
+            )
+
+
+@contextmanager
+def _differentiated(output: Value) -> Iterator[None]:
+    """While the pictures are drawn, the gradients that one pass gives; afterwards those that were there."""
+    gradients = derivatives(output)
+    before = {node: node.grad for node in gradients}
+    try:
+        for node, gradient in gradients.items():
+            node.grad = gradient
+        yield
+    finally:
+        for node, gradient in before.items():
+            node.grad = gradient
+
+
+def _svg(sketch: Sketch, title: str) -> str:
+    sketch.legend = []  # the page has its own
+    return builtin.svg(sketch, title)
+
+
+# The graph, as the page's script reads it.
+
+
+def _graph(
+    output: Value, nodes: Sequence[Value], names: Mapping[Value, str], found: Sequence[FoundUnit]
+) -> dict[str, Any]:
+    number = {node: k for k, node in enumerate(nodes)}
+    rules = list(dict.fromkeys(id(node.rule) for node in nodes if node.rule))
+    parameters = {p for unit in found for p in (*unit.weights, unit.bias)}
+    stale = first_stale(output)
+
+    def entry(node: Value) -> dict[str, Any]:
+        known: dict[str, Any] = {"name": names[node], "html": style.name(names[node]), "data": node.data}
+        if node.rule is None:
+            kind = "target" if is_target(node) else "parameter" if node in parameters else "given"
+            return {**known, "kind": kind}
+        rule = node.rule
+        assert rule is not None
+        return {
+            **known,
+            "rule": rules.index(id(rule)),
+            "sizes": [len(g) if isinstance(g, list) else -1 for g in rule.group(node.operands)],
+            "operands": [[number[o]] if isinstance(o, Value) else float(o) for o in node.operands],
+            "dropped": 0 if rule.place == 0 else None,
+            "inputs": [number[input] for input in node.inputs],
+            "domain": rule.domain,
+            "operation": rule.name,
+            **_formulas(node),
+        }
+
+    return {
+        "nodes": [entry(node) for node in nodes],
+        "output": number[output],
+        "units": {number[unit.u]: {"z": number[unit.z], "id": k} for k, unit in enumerate(found)},
+        "stale": names[stale] if stale is not None else "",
+    }
+
+
+Token = str | int
+
+
+def _formulas(node: Value) -> dict[str, Any]:
+    """How a node is computed, and each of its local derivatives: HTML with the places of its operands."""
+    rule = node.rule
+    assert rule is not None
+    if len(node.operands) > MOST_WRITTEN:
+        return {"formula": [f"{rule.symbol} of {len(node.inputs)} inputs"], "slopes": []}
+    marks = [f"n{k}" if isinstance(o, Value) else f"{float(o):.6g}" for k, o in enumerate(node.operands)]
+    marks = [f"({mark})" if mark.startswith("-") else mark for mark in marks]
+    slopes = rule.slope_formulas(marks, z="z0")[rule.place == 0 :]
+    written = [_tokens(as_factor(slope)) for slope in slopes]
+    return {"formula": _tokens(rule.formula(marks)), "slopes": written}
+
+
+def _tokens(formula: str) -> list[Token]:
+    """A formula as HTML, the node's operands in it by number, the node itself as -1.
+
+    >>> _tokens("n0 * n1 + 2")
+    [0, '·', 1, ' + 2']
+    >>> _tokens("z0 * (1 - z0)")
+    [-1, '·(1 − ', -1, ')']
+    """
+    parts = _MARK.split(as_html(formula))
+    tokens = [(-1 if part[0] == "z" else int(part[1:])) if k % 2 else part for k, part in enumerate(parts)]
+    return [token for token in tokens if token != ""]
+
+
+# What the numbers in the picture of the units show.
+
+Slot = tuple[str, int]  # "value" or "gradient", and of which node
+
+
+def _slots(
+    sketch: Sketch, output: Value, found: Sequence[FoundUnit], nodes: Sequence[Value]
+) -> dict[str, list[Slot]]:
+    """For each box of the unit view what its last rows show, from top to bottom."""
+    number = {node: k for k, node in enumerate(nodes)}
+    slots: dict[str, list[Slot]] = {}
+    for k, unit in enumerate(found):
+        rows = [("value", unit.bias), ("value", unit.u), ("value", unit.z), ("gradient", unit.u)]
+        slots[f"unit-u{k}"] = [(what, number[node]) for what, node in rows if node is not None]
+    weights = [weight for unit in found for weight in unit.weights]
+    for k, weight in enumerate(weights):
+        if weights.count(weight) == 1:
+            slots[f"pill-w{k}"] = [("value", number[weight]), ("gradient", number[weight])]
+    inside = {node for unit in found for node in unit.inner} | {unit.u for unit in found}
+    given = [input for unit in found for input in unit.inputs]
+    outside = [node for node in dict.fromkeys([*given, output]) if node not in inside]
+    box_of = {unit.z: f"u{k}" for k, unit in enumerate(found)}
+    for letter, boxed in (
+        ("x", [n for n in outside if not n.inputs]),
+        ("f", [n for n in outside if n.inputs]),
+    ):
+        for k, node in enumerate(boxed):
+            slots[f"unit-{letter}{k}"] = [("value", number[node])]
+            box_of[node] = f"{letter}{k}"
+    source = {box: node for node, box in box_of.items()}
+    for edge in sketch.edges:  # into the derivative on the way to a box outside the units
+        if re.fullmatch(r"f\d+_\d+", edge.head):
+            slots[f"pill-{edge.head}"] = [("gradient", number[source[edge.tail]])]
+    return {box: rows for box, rows in slots.items() if box.partition("-")[2] in sketch.boxes}
