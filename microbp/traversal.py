@@ -46,6 +46,25 @@ def consumers(*outputs: Value) -> dict[Value, list[Value]]:
     return found
 
 
+def larger_than(nodes: int, edges: int, *outputs: Value) -> bool:
+    """Whether a graph has more nodes or edges than these; no more of it is looked at than that.
+
+    >>> a = Value(3.0)
+    >>> larger_than(2, 2, a * a), larger_than(2, 1, a * a)
+    (False, True)
+    """
+    found, seen, count = list(outputs), set(outputs), 0
+    for node in found:  # which grows while it is walked
+        count += len(node.inputs)
+        if len(found) > nodes or count > edges:
+            return True
+        for input in node.inputs:
+            if input not in seen:
+                seen.add(input)
+                found.append(input)
+    return False
+
+
 def derivatives(output: Value) -> dict[Value, float]:
     """d output / d node for every node of the graph: what `backward` adds, with every `.grad` left as it is.
 

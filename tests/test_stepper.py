@@ -106,7 +106,9 @@ def test_what_is_refused():
     x = Value(1.0)
     for _ in range(3000):
         x = x + 1
-    with pytest.raises(ValueError, match=r"more than 2,000 nodes.*; explore a smaller network, one sample"):
+    with pytest.raises(
+        ValueError, match=r"more than 2,000 nodes or 8,000 edges, too many .*; explore a smaller"
+    ):
         explore(x)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.sketch import Sketch, dot_source
 from microbp.storage import check_writable, write_whole
-from microbp.traversal import consumers, topological, units
+from microbp.traversal import consumers, larger_than, topological, units
 from microbp.value import Value, name_of
 
 READABLE_VALUES = 150  # "auto" draws a box for each Value up to here
@@ -263,17 +263,10 @@ def _outputs(output: object) -> list[Value]:
 
 
 def _check_size(outputs: Sequence[Value], most: int) -> None:
-    """Raise ValueError for a graph of more than `most` nodes, looking at no more of it than that."""
-    nodes, seen, edges = list(outputs), set(outputs), 0
-    for node in nodes:  # which grows while it is walked
-        edges += len(node.inputs)
-        if len(nodes) > most or edges > most * style.EDGES_PER_BOX:
-            than = f"{most:,} nodes or {most * style.EDGES_PER_BOX:,} edges"
-            raise style.too_large(
-                than,
-                "only the units with view='units', or a part of it with depth=3, or depth=2, around=a_node",
-            )
-        for input in node.inputs:
-            if input not in seen:
-                seen.add(input)
-                nodes.append(input)
+    """Raise ValueError for a graph of more than `most` nodes, or of very many edges."""
+    edges = most * style.EDGES_PER_BOX
+    if larger_than(most, edges, *outputs):
+        raise style.too_large(
+            f"{most:,} nodes or {edges:,} edges",
+            "only the units with view='units', or a part of it with depth=3, or depth=2, around=a_node",
+        )

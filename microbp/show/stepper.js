@@ -113,9 +113,7 @@ const bracketed = (x) => (x < 0 ? `(${written(x)})` : written(x));
 const html = (k) => NODES[k].html;
 
 function gradientName(k) {
-  const unit = DATA.units[k];
-  const outer = html(E) || "<i>E</i>";
-  if (!unit) return `∂${outer}/∂${html(k)}`;
+  if (!DATA.netInputs.includes(k)) return `∂${html(E)}/∂${html(k)}`;
   return /^<I>u/.test(html(k)) ? html(k).replace(/^<I>u/, "<I>δ") : `δ(${html(k)})`;
 }
 
@@ -320,7 +318,7 @@ function drawValues(step, gradients) {
 }
 
 function drawUnits(step, gradients) {
-  const deltas = largestOf(Object.keys(DATA.units).map((k) => state.gradients[k]));
+  const deltas = largestOf(DATA.netInputs.map((k) => state.gradients[k]));
   const all = largestOf(LEAVES.map((k) => state.gradients[k]));
   for (const { id, group, slots, texts, lead } of ROWS) {
     slots.forEach(([what, k], row) => {
@@ -513,7 +511,7 @@ function nudge() {
 function setUp() {
   byId("leaves").tBodies[0].append(...LEAVES.map(leafRow));
   byId("nudged").append(...LEAVES.map((k) => new Option(NODES[k].name, k)));
-  const parameter = LEAVES.find((k) => NODES[k].kind === "parameter");
+  const parameter = LEAVES.find((k) => NODES[k].parameter);
   if (parameter !== undefined) byId("nudged").value = parameter;
   byId("slider").max = STEPS;
   const actions = { first: () => show(0), back: () => show(current - 1), next: () => show(current + 1), play, reset };

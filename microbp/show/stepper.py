@@ -7,17 +7,27 @@ value, local derivative and gradient itself.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from microbp.passes import as_factor, check_value
+from microbp.rules import Rule
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.formula import as_html
 from microbp.show.javascript import as_javascript
 from microbp.show.page import Page, asset, page
 from microbp.show.sketch import Sketch
-from microbp.traversal import FoundUnit, derivatives, first_stale, is_target, topological, unique_names, units
+from microbp.traversal import (
+    FoundUnit,
+    derivatives,
+    first_stale,
+    larger_than,
+    topological,
+    unique_names,
+    units,
+)
 from microbp.value import Value
 
 MOST_NODES = 2000
@@ -43,7 +53,12 @@ def explore(output: Value) -> Page:
     nodes or an operation that the page cannot evaluate.
     """
     check_value(output, "explore")
-    _check_size(output)
+    if larger_than(MOST_NODES, MOST_NODES * style.EDGES_PER_BOX, output):
+        raise ValueError(
+            f"explore: this graph has more than {MOST_NODES:,} nodes or {MOST_NODES * style.EDGES_PER_BOX:,} "
+            "edges, too many to step through; explore a smaller network, one sample instead of many, "
+            "or a part of it, as in explore(node)"
+        )
     nodes = topological(output)
     names = unique_names(output)
     found = units(output)
@@ -57,29 +72,14 @@ def explore(output: Value) -> Page:
             slots = _slots(sketch, output, found, nodes)
     name = style.plain(output.label)
     title = f"Both passes of {name}, step by step" if name else "Both passes, step by step"
-    data = {**_graph(output, nodes, names, found), "slots": slots}
+    rules = list(dict.fromkeys(node.rule for node in nodes if node.rule))
+    data = {**_graph(output, nodes, names, found, rules), "slots": slots}
     tabs = "".join(f'<button class="tab" data-view="{view}">{view}</button>' for view in pictures)
     drawn = "".join(f'<div class="picture" id="{view}">{svg}</div>' for view, svg in pictures.items())
     body = asset("stepper.html").replace("<!-- tabs -->", tabs).replace("<!-- pictures -->", drawn)
-    rules = {id(node.rule): node.rule for node in nodes if node.rule}
-    table = ",\n  ".join(as_javascript(rule) for rule in rules.values())
+    table = ",\n  ".join(map(as_javascript, rules))
     script = f"const RULES = [\n  {table}\n];\n{asset('stepper.js')}"
     return page(title, body, script, asset("stepper.css"), data)
-
-
-def _check_size(output: Value) -> None:
-    """Raise ValueError for a graph of more than MOST_NODES, looking at no more of it than that."""
-    nodes, seen = [output], {output}
-    for node in nodes:  # which grows while it is walked
-        for input in node.inputs:
-            if input not in seen:
-                seen.add(input)
-                nodes.append(input)
-        if len(nodes) > MOST_NODES:
-            raise ValueError(
-                f"explore: this graph has more than {MOST_NODES:,} nodes, too many to step through; explore "
-                "a smaller network, one sample instead of many, or a part of it, as in explore(node)"
-            )
 
 
 @contextmanager
@@ -105,23 +105,24 @@ def _svg(sketch: Sketch, title: str) -> str:
 
 
 def _graph(
-    output: Value, nodes: Sequence[Value], names: Mapping[Value, str], found: Sequence[FoundUnit]
+    output: Value,
+    nodes: Sequence[Value],
+    names: Mapping[Value, str],
+    found: Sequence[FoundUnit],
+    rules: Sequence[Rule],
 ) -> dict[str, Any]:
     number = {node: k for k, node in enumerate(nodes)}
-    rules = list(dict.fromkeys(id(node.rule) for node in nodes if node.rule))
     parameters = {p for unit in found for p in (*unit.weights, unit.bias)}
     stale = first_stale(output)
 
     def entry(node: Value) -> dict[str, Any]:
         known: dict[str, Any] = {"name": names[node], "html": style.name(names[node]), "data": node.data}
         if node.rule is None:
-            kind = "target" if is_target(node) else "parameter" if node in parameters else "given"
-            return {**known, "kind": kind}
+            return {**known, "parameter": node in parameters}
         rule = node.rule
-        assert rule is not None
         return {
             **known,
-            "rule": rules.index(id(rule)),
+            "rule": rules.index(rule),
             "sizes": [len(g) if isinstance(g, list) else -1 for g in rule.group(node.operands)],
             "operands": [[number[o]] if isinstance(o, Value) else float(o) for o in node.operands],
             "dropped": 0 if rule.place == 0 else None,
@@ -134,7 +135,7 @@ def _graph(
     return {
         "nodes": [entry(node) for node in nodes],
         "output": number[output],
-        "units": {number[unit.u]: {"z": number[unit.z], "id": k} for k, unit in enumerate(found)},
+        "netInputs": [number[unit.u] for unit in found],
         "stale": names[stale] if stale is not None else "",
     }
 
@@ -183,8 +184,9 @@ def _slots(
         rows = [("value", unit.bias), ("value", unit.u), ("value", unit.z), ("gradient", unit.u)]
         slots[f"unit-u{k}"] = [(what, number[node]) for what, node in rows if node is not None]
     weights = [weight for unit in found for weight in unit.weights]
+    uses = Counter(weights)
     for k, weight in enumerate(weights):
-        if weights.count(weight) == 1:
+        if uses[weight] == 1:
             slots[f"pill-w{k}"] = [("value", number[weight]), ("gradient", number[weight])]
     inside = {node for unit in found for node in unit.inner} | {unit.u for unit in found}
     given = [input for unit in found for input in unit.inputs]
