@@ -65,8 +65,10 @@ def small_network() -> tuple[MLP, Value]:
 
 
 def numbers(tab, output: Value, what: str) -> list[float]:
-    found = [tab.get_attribute(f"#value-n{k}", f"data-{what}") for k in range(len(topological(output)))]
-    return [float(text.replace("Infinity", "inf")) for text in found]
+    boxes = "[...document.querySelectorAll('#values .value')]"
+    found = tab.evaluate(f"(what) => {boxes}.map((box) => [box.id, box.dataset[what]])", what)
+    at = {box: float(text.replace("Infinity", "inf")) for box, text in found}
+    return [at[f"value-n{k}"] for k in range(len(topological(output)))]
 
 
 def agree(tab, output: Value) -> None:

@@ -63,8 +63,10 @@ def explore(output: Value) -> Page:
     names = unique_names(output)
     found = units(output)
     framed = found if len(nodes) <= MOST_FRAMED else []
-    with _differentiated(output):
-        pictures = {"values": _svg(values_view.draw([output], framed), "The value of every node")}
+    gradients = derivatives(output)
+    with _held_by(nodes, "grad", gradients):
+        with _held_by(nodes, "label", names):  # every box bears the name that the equations use
+            pictures = {"values": _svg(values_view.draw([output], framed), "The value of every node")}
         slots: dict[str, list[Slot]] = {}
         if found and len(found) <= units_view.MOST_NUMBERED:
             sketch = units_view.draw([output], found)
@@ -74,7 +76,9 @@ def explore(output: Value) -> Page:
     title = f"Both passes of {name}, step by step" if name else "Both passes, step by step"
     rules = list(dict.fromkeys(node.rule for node in nodes if node.rule))
     data = {**_graph(output, nodes, names, found, rules), "slots": slots}
-    tabs = "".join(f'<button class="tab" data-view="{view}">{view}</button>' for view in pictures)
+    tabs = "".join(
+        f'<button class="tab" data-view="{view}">{view}</button>' for view in pictures if len(pictures) > 1
+    )
     drawn = "".join(f'<div class="picture" id="{view}">{svg}</div>' for view, svg in pictures.items())
     body = asset("stepper.html").replace("<!-- tabs -->", tabs).replace("<!-- pictures -->", drawn)
     table = ",\n  ".join(map(as_javascript, rules))
@@ -83,17 +87,16 @@ def explore(output: Value) -> Page:
 
 
 @contextmanager
-def _differentiated(output: Value) -> Iterator[None]:
-    """While the pictures are drawn, the gradients that one pass gives; afterwards those that were there."""
-    gradients = derivatives(output)
-    before = {node: node.grad for node in gradients}
+def _held_by(nodes: Sequence[Value], name: str, what: Mapping[Value, Any]) -> Iterator[None]:
+    """While a picture is drawn, another `grad` or `label` for each node; afterwards what was there."""
+    before = [getattr(node, name) for node in nodes]
     try:
-        for node, gradient in gradients.items():
-            node.grad = gradient
+        for node in nodes:
+            setattr(node, name, what[node])
         yield
     finally:
-        for node, gradient in before.items():
-            node.grad = gradient
+        for node, held in zip(nodes, before):
+            setattr(node, name, held)
 
 
 def _svg(sketch: Sketch, title: str) -> str:
