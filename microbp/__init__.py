@@ -30,6 +30,7 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
+    from microbp.history import History
     from microbp.ledger import paths
     from microbp.losses import (
         binary_cross_entropy,
@@ -48,13 +49,14 @@ if TYPE_CHECKING:
     from microbp.show.stepper import explore
     from microbp.show.text import deltas, tree
     from microbp.storage import load, save
-    from microbp.training import History, accuracy, fit, predict
+    from microbp.training import accuracy, fit, predict
     from microbp.traversal import consumers, leaves, units
 
 __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
+    "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
     "microbp.losses": [
         "binary_cross_entropy",
@@ -73,7 +75,7 @@ _ROOMS = {
     "microbp.show.stepper": ["explore"],
     "microbp.show.text": ["deltas", "tree"],
     "microbp.storage": ["load", "save"],
-    "microbp.training": ["History", "accuracy", "fit", "predict"],
+    "microbp.training": ["accuracy", "fit", "predict"],
     "microbp.traversal": ["consumers", "leaves", "units"],
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}

@@ -7,62 +7,14 @@ import numbers
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from microbp.history import History, Loss, Record
 from microbp.losses import squared_error
 from microbp.nn import as_random, as_samples, check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import topological
 from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-Loss = Callable[[Any, Any], Value]
-
-
-@dataclass
-class History:
-    """What happened in training.
-
-    `loss` has one number for each epoch: the loss of its samples as they were met, before the
-    steps they led to.  `validation_loss`, if asked for, is taken after each epoch.  `ended`
-    says why training ended: "all epochs", "stop_when" or "interrupted".
-    """
-
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    ended: str = "all epochs"
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs were completed."""
-        return len(self.loss)
-
-    def plot(self, ax: Axes | None = None, log: bool = False) -> Axes:
-        """Draw the loss by epoch, and the validation loss where there is one, by matplotlib.
-
-        Draws on `ax` or a new figure, the loss on a logarithmic scale if `log`; returns the axes.
-
-        >>> from matplotlib.figure import Figure
-        >>> ax = History([0.5, 0.3, 0.2]).plot(Figure().subplots())
-        >>> ax.get_xlabel(), ax.get_ylabel()
-        ('epoch', 'loss')
-
-        Raises ValueError before the first epoch, and with `log` for a loss that is not above 0;
-        ImportError where matplotlib is missing.
-        """
-        from microbp.show.plots import plot_losses
-
-        return plot_losses(self.loss, self.validation_loss, ax, log)
-
-    def __repr__(self) -> str:
-        parts = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}"]
-        parts += [_from_to("loss", self.loss)] if self.loss else []
-        parts += [_from_to("validation loss", self.validation_loss)] if self.validation_loss else []
-        parts += [f"ended: {self.ended}"] if self.ended != "all epochs" else []
-        return f"History({', '.join(parts)})"
 
 
 def fit(
@@ -80,6 +32,7 @@ def fit(
     validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
     progress: bool = True,
     stop_when: Callable[[History], bool] | float | None = None,
+    record: int | None = None,
 ) -> History:
     """Train by gradient descent on the labelled pairs of X and Y; the parameters change in place.
 
@@ -90,6 +43,8 @@ def fit(
     is the "mean" or the "sum" over its samples; the sum is the sweep of the 1986 papers.
     `validation` is a pair (X, Y) whose loss is kept too.  Training ends early when
     `stop_when(history)` is true after an epoch, or when the loss falls below `stop_when`, a number.
+    With `record` the parameters are kept before training, after every `record` epochs and at the
+    end, at most 200 times in all: `explore(history)` then shows how the network learned.
 
     Ctrl-C ends training and returns what was learned.
 
@@ -113,7 +68,7 @@ def fit(
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
     random = as_random(seed)
-    history = History()
+    history = History(record=_record(record, network, loss, data, trained))
     before = [parameter.data for parameter in trained]
     try:
         with _reporting(progress, epochs) as report:
@@ -132,6 +87,8 @@ def fit(
                 history.loss.append(_reduced(losses, reduction))
                 if held_out is not None:
                     history.validation_loss.append(_loss_of(network, loss, held_out, reduction, epoch))
+                if history.record is not None:
+                    history.record.keep_if_due(epoch)
                 report(epoch, history)
                 if _should_stop(stop_when, history):
                     history.ended = "stop_when"
@@ -140,6 +97,8 @@ def fit(
         for parameter, number in zip(trained, before):
             parameter.data = number
         history.ended = "interrupted"
+    if history.record is not None:
+        history.record.finish(history.epochs)
     return history
 
 
@@ -229,6 +188,18 @@ def _parameters(network: Any, parameters: Sequence[Value] | None) -> list[Value]
     return trained
 
 
+def _record(
+    every: int | None, network: Callable[[Any], Any], loss: Loss, pairs: list[_Pair], trained: list[Value]
+) -> Record | None:
+    if every is None:
+        return None
+    check_count(every, "record")
+    X, Y = [pair.x for pair in pairs], [pair.y for pair in pairs]
+    record = Record(network, loss, X, Y, trained, int(every))
+    record.keep(0)
+    return record
+
+
 def _backward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, weight: float, epoch: int) -> float:
     """One sample forward and backward; its gradients add up in the parameters."""
     E = _forward(network, loss, pair, epoch)
@@ -308,10 +279,6 @@ def _numbers(output: Any) -> Any:
         several = [_numbers(entry) for entry in output]
         return several[0] if len(several) == 1 else several
     return as_float(output, "a prediction or target")
-
-
-def _from_to(name: str, losses: list[float]) -> str:
-    return f"{name} {losses[0]:.4g} -> {losses[-1]:.4g}"
 
 
 @contextmanager

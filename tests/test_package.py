@@ -57,7 +57,18 @@ def test_every_public_function_and_class_has_a_docstring_with_a_doctest(name):
 
 def test_arrows_point_one_way():
     """rules <- value <- operators, functions, traversal <- everything else; show does not train."""
-    order = ["rules", "value", "operators", "functions", "traversal", "nn", "losses", "optim", "training"]
+    order = [
+        "rules",
+        "value",
+        "operators",
+        "functions",
+        "traversal",
+        "nn",
+        "losses",
+        "optim",
+        "history",
+        "training",
+    ]
     for number, name in enumerate(order):
         text = (ROOT / "microbp" / f"{name}.py").read_text(encoding="utf-8")
         imported = re.findall(r"^from microbp(?:\.(\w+))? import (.+)$", text, re.M)

@@ -1,8 +1,11 @@
 """fit, predict and accuracy: what is learned, what is reported, and what happens when it goes wrong."""
 
+import copy
 import io
 import math
+import pickle
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -263,6 +266,10 @@ def test_logits_train_as_probabilities_do():
         ({"reduction": "avg"}, ValueError, "'mean' or 'sum', not 'avg'"),
         ({"epochs": 0}, ValueError, "epochs is a whole number, at least 1, not 0"),
         ({"batch_size": 2.5}, ValueError, "batch_size is a whole number"),
+        ({"record": 0}, ValueError, "record is a whole number, at least 1, not 0"),
+        ({"record": True}, ValueError, "record is a whole number, at least 1, not True"),
+        ({"record": 0.5}, ValueError, "record is a whole number, at least 1, not 0.5"),
+        ({"record": "all"}, ValueError, "record is a whole number, at least 1, not 'all'"),
         ({"parameters": [1.0]}, TypeError, "leaf Values, and 1.0 is not one"),
         ({"network": lambda x: Value(1.0)}, TypeError, r"fit\(..., parameters=\[w, b\]\)"),
         ({"loss": lambda y, t: 1.0}, TypeError, "epoch 1, sample 1: the loss is a Value, and float came"),
@@ -274,3 +281,87 @@ def test_misuse_is_refused_before_anything_changes(options, error, message):
     with pytest.raises(error, match=message):
         fit(**{"network": network, "X": X, "Y": Y, "progress": False, **options})
     assert [p.data for p in network.parameters()] == before
+
+
+def trained_for(epochs: int) -> list[float]:
+    network = MLP(2, [2, 1], seed=0)
+    if epochs:
+        fit(network, X, Y, epochs=epochs, batch_size=3, seed=5, progress=False)
+    return [p.data for p in network.parameters()]
+
+
+def test_snapshots_are_the_parameters_of_shorter_trainings():
+    network = MLP(2, [2, 1], seed=0)
+    record = fit(network, X, Y, epochs=8, batch_size=3, seed=5, record=3, progress=False).record
+    assert [epoch for epoch, _ in record.snapshots] == [0, 3, 6, 8]
+    for epoch, numbers in record.snapshots:
+        assert list(numbers) == trained_for(epoch)
+    assert [p.data for p in network.parameters()] == trained_for(8)
+    assert (record.X, record.Y) == (X, Y)  # in the order given, though they were shuffled
+
+
+def test_snapshots_are_thinned_when_there_are_many():
+    for epochs in (198, 199, 200, 201, 1000, 1999):
+        w = Value(0.0, "w")
+        history = fit(lambda x, w=w: w * x, [1], [1], parameters=[w], epochs=epochs, record=1, progress=False)
+        kept = [epoch for epoch, _ in history.record.snapshots]
+        assert kept[0] == 0 and kept[-1] == epochs and 100 <= len(kept) <= 200
+        steps = {after - before for before, after in pairwise(kept[:-1])}
+        assert len(steps) == 1 and kept[-1] - kept[-2] <= max(steps)
+
+
+def test_the_state_in_which_training_ended_is_recorded():
+    network = MLP(2, [2, 1], seed=0)
+    history = fit(network, X, Y, epochs=50, stop_when=lambda h: h.epochs == 7, record=5, progress=False)
+    assert [epoch for epoch, _ in history.record.snapshots] == [0, 5, 7]
+
+    network = MLP(2, [2, 1], seed=0)
+    calls = []
+
+    def interrupted_in_the_third_epoch(y, t):
+        calls.append(t)
+        if len(calls) == 11:
+            raise KeyboardInterrupt
+        return squared_error(y, t)
+
+    options = {"epochs": 50, "batch_size": 1, "record": 5, "progress": False}
+    history = fit(network, X, Y, interrupted_in_the_third_epoch, **options)
+    assert [epoch for epoch, _ in history.record.snapshots] == [0, 2]
+    assert list(history.record.snapshots[-1].numbers) == [p.data for p in network.parameters()]
+
+
+@pytest.mark.parametrize(("call", "kept"), [(2, [0]), (3, [0, 1])])
+def test_the_state_before_training_stays_when_the_first_epoch_is_cut_short(call, kept):
+    network = MLP(2, [2, 1], seed=0)
+    before = [p.data for p in network.parameters()]
+    calls = []
+
+    def interrupted(y, t):
+        calls.append(t)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return squared_error(y, t)
+
+    record = fit(network, X, Y, interrupted, batch_size=2, record=1, progress=False).record
+    assert [epoch for epoch, _ in record.snapshots] == kept
+    assert list(record.snapshots[0].numbers) == before
+    assert list(record.snapshots[-1].numbers) == [p.data for p in network.parameters()]
+
+
+def test_a_history_with_a_record_reads_compares_and_copies_as_one_without():
+    def trained(**options):
+        return fit(MLP(2, [2, 1], seed=0), X, Y, epochs=3, progress=False, **options)
+
+    with_record, without = trained(record=1), trained()
+    assert without.record is None
+    assert with_record == without and repr(with_record) == repr(without)
+    for same in (copy.copy(with_record), copy.deepcopy(with_record), pickle.loads(pickle.dumps(with_record))):
+        assert same == with_record
+        assert same.record.snapshots == with_record.record.snapshots
+    assert repr(with_record.record) == "Record(4 snapshots of 9 parameters)"
+
+
+def test_a_pickled_record_belongs_to_the_network_pickled_with_it():
+    history = fit(MLP(2, [2, 1], seed=0), X, Y, epochs=3, record=1, progress=False)
+    record = pickle.loads(pickle.dumps(history)).record
+    assert record.network.parameters() == record.parameters

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from microbp.history import History
 from microbp.passes import as_factor, check_value
 from microbp.rules import Rule
 from microbp.show import builtin, style, units_view, values_view
@@ -19,6 +20,7 @@ from microbp.show.formula import as_html
 from microbp.show.javascript import as_javascript
 from microbp.show.page import Page, asset, page
 from microbp.show.sketch import Sketch
+from microbp.show.watch import watch
 from microbp.traversal import (
     FoundUnit,
     derivatives,
@@ -37,7 +39,7 @@ MOST_WRITTEN = 16  # operands of an operation whose formula is written out
 _MARK = re.compile(r"<I>([nz]\d+)</I>")
 
 
-def explore(output: Value) -> Page:
+def explore(output: Value | History) -> Page:
     """A page that steps through the forward and the backward pass of `output`.
 
     Forward it goes node by node, backward edge by edge, with each equation in symbols and in
@@ -45,13 +47,18 @@ def explore(output: Value) -> Page:
     page evaluates the recorded graph anew.  It is one file that needs no network and no
     program but a browser: `.save("page.html")` it, `.show()` it, or let a notebook show it.
 
+    Of the history of a training that `fit(..., record=every)` recorded it makes a page to watch
+    it: the losses, and the network with its weights and deltas at each recorded epoch.
+
     >>> w, x = Value(0.5, "w"), Value(2.0, "x")
     >>> explore((w * x).sigmoid())
     <Page 'Both passes, step by step'; see it in a notebook, with .show(), or with .save('page.html')>
 
-    Raises TypeError for what is not a Value, and ValueError for a graph of more than 2000
-    nodes or an operation that the page cannot evaluate.
+    Raises TypeError for what is neither a Value nor a History, and ValueError for a graph of
+    more than 2000 nodes, an operation that the page cannot evaluate, or a training not recorded.
     """
+    if isinstance(output, History):
+        return watch(output)
     check_value(output, "explore")
     if larger_than(MOST_NODES, MOST_NODES * style.EDGES_PER_BOX, output):
         raise ValueError(

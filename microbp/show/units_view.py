@@ -34,6 +34,11 @@ def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Sketch:
     return _UnitsView(outputs, units).draw()
 
 
+def boxes(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> dict[Value, str]:
+    """The id of the box that shows a node, for every node that is shown."""
+    return _UnitsView(outputs, units).ids
+
+
 class _UnitsView:
     def __init__(self, outputs: Sequence[Value], units: Sequence[FoundUnit]) -> None:
         self.outputs = outputs
