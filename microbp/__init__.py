@@ -30,6 +30,7 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
+    from microbp.health import diagnose
     from microbp.history import History
     from microbp.ledger import paths
     from microbp.losses import (
@@ -56,6 +57,7 @@ __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
+    "microbp.health": ["diagnose"],
     "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
     "microbp.losses": [
@@ -98,6 +100,7 @@ __all__ = [
     "cos",
     "cross_entropy",
     "deltas",
+    "diagnose",
     "exp",
     "explain",
     "explore",
