@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from microbp.rules import FLOATS, Rule, many
 
@@ -17,10 +17,10 @@ def as_javascript(rule: Rule) -> str:
 
     >>> from microbp import RULES
     >>> print(as_javascript(RULES["product"]))
-    {forward: (x, y) => (x * y), partials: (z, x, y) => [y, x]}
+    {forward: (x_, y_) => (x_ * y_), partials: (z, x_, y_) => [y_, x_]}
     >>> print(as_javascript(RULES["weighted_sum"]))
-    {forward: (ws, xs, b) => (F.dot(ws, xs) + b), partials: (z, ws, xs, b) => [...ws.map((_, i) => xs[i]), \
-...xs.map((_, i) => ws[i]), 1]}
+    {forward: (ws_, xs_, b_) => (F.dot(ws_, xs_) + b_), partials: (z, ws_, xs_, b_) => \
+[...ws_.map((_, i) => xs_[i]), ...xs_.map((_, i) => ws_[i]), 1]}
 
     Raises ValueError for a row that says what JavaScript has no word for here.
     """
@@ -30,26 +30,27 @@ def as_javascript(rule: Rule) -> str:
         if partial is None:
             continue
         written = _write(rule, partial, names)
-        slopes.append(f"...{name}.map((_, i) => {written})" if many(name) else written)
+        slopes.append(f"...{name}_.map((_, i) => {written})" if many(name) else written)
     forward = _write(rule, rule.forward, names)
-    parameters = ", ".join(names)
+    parameters = ", ".join(f"{name}_" for name in names)  # with which no name is a word of JavaScript's own
     return f"{{forward: ({parameters}) => {forward}, partials: (z, {parameters}) => [{', '.join(slopes)}]}}"
 
 
 def _write(rule: Rule, text: str, names: Collection[str]) -> str:
-    members = {name[:-1]: f"{name}[i]" for name in names if many(name)}
-    return _expression(rule, ast.parse(text, mode="eval").body, {*names, "z", "i"}, members)
+    members = {name[:-1]: f"{name}_[i]" for name in names if many(name)}
+    words = {"z": "z", "i": "i", **members, **{name: f"{name}_" for name in names}}
+    return _expression(rule, ast.parse(text, mode="eval").body, words)
 
 
-def _expression(rule: Rule, node: ast.expr, names: Collection[str], members: dict[str, str]) -> str:
+def _expression(rule: Rule, node: ast.expr, words: Mapping[str, str]) -> str:
     def write(part: ast.expr) -> str:
-        return _expression(rule, part, names, members)
+        return _expression(rule, part, words)
 
     match node:
         case ast.Constant(value=int() | float() as value):
             return repr(value)
-        case ast.Name(id=name) if name in names or name in members:
-            return members.get(name, name)
+        case ast.Name(id=name) if name in words:
+            return words[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return f"(-{write(operand)})"
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:

@@ -4,7 +4,8 @@
 
 const F = {
   exp: Math.exp, log: Math.log, sqrt: Math.sqrt, sin: Math.sin, cos: Math.cos, tanh: Math.tanh,
-  power: Math.pow, abs: Math.abs,
+  power: (x, y) => (x === 1 ? 1 : Math.pow(x, y)), // also for y = NaN, as C and Python have it
+  abs: Math.abs,
   exponentiate: (x, y) => (x > 0 ? Math.pow(x, y) : NaN),
   sigmoid: (x) => {
     const e = Math.exp(-Math.abs(x)); // at most 1: it cannot overflow
@@ -12,13 +13,14 @@ const F = {
   },
   softplus: (x) => F.relu(x) + Math.log1p(Math.exp(-Math.abs(x))),
   relu: (x) => (x <= 0 ? 0 : x),
-  step: (x) => (x > 0 ? 1 : 0),
+  step: (x) => (Number.isNaN(x) ? x : x > 0 ? 1 : 0),
   sign: Math.sign,
   sum: (xs) => xs.reduce((a, b) => a + b, -0),
   max: (xs) => xs.reduce((a, b) => Math.max(a, b)),
   min: (xs) => xs.reduce((a, b) => Math.min(a, b)),
   logsumexp: (xs) => {
     const top = xs.indexOf(F.max(xs));
+    if (!Number.isFinite(xs[top])) return F.max(xs);
     const rest = xs.filter((_, i) => i !== top).map((x) => Math.exp(x - xs[top]));
     return xs[top] + Math.log1p(F.sum(rest));
   },
@@ -41,7 +43,7 @@ function evaluate(leaves) {
   const partials = NODES.map(() => []);
   for (const k of COMPUTED) {
     const node = NODES[k];
-    const groups = grouped(node, node.operands.map((o) => (Array.isArray(o) ? values[o[0]] : o)));
+    const groups = grouped(node, operandsOf(node, values));
     values[k] = RULES[node.rule].forward(...groups);
     const slopes = RULES[node.rule].partials(values[k], ...groups);
     partials[k] = slopes.filter((_, i) => i !== node.dropped).slice(0, node.inputs.length);
@@ -49,13 +51,19 @@ function evaluate(leaves) {
   return { values, partials, ...differentiate(partials) };
 }
 
+function operandsOf(node, values) {
+  // A constant that is not finite is written as text.
+  return node.operands.map((o) => (Array.isArray(o) ? values[o[0]] : Number(o)));
+}
+
 function trouble(values) {
   // A sentence about the first node whose value is no number though its operands are; "" where all is well.
   const k = COMPUTED.find((k) => !Number.isFinite(values[k]) && NODES[k].inputs.every((i) => Number.isFinite(values[i])));
   if (k === undefined) return "";
   const node = NODES[k];
-  const operands = node.operands.map((o) => (Array.isArray(o) ? values[o[0]] : o));
-  const why = Number.isNaN(values[k]) && node.domain ? `it needs ${node.domain}` : "the result is too large for a number";
+  const operands = operandsOf(node, values);
+  const outside = Number.isNaN(values[k]) || operands.includes(0); // log 0, 1 / 0: a pole, no overflow
+  const why = outside && node.domain ? `it needs ${node.domain}` : "the result is too large for a number";
   return `${node.operation} of ${operands.slice(0, 4).map(written).join(" and ")} (node ${node.name}): ${why}`;
 }
 
@@ -98,14 +106,25 @@ BACKWARD.forEach(({ node }, i) => {
 
 // Numbers and names as text.
 
+function toEven(x, tie) {
+  // A tie that Python rounds down to an even digit, moved off the middle: JavaScript rounds ties up.
+  return tie ? x * (1 - Number.EPSILON) : x;
+}
+
+function toThreeDigits(x) {
+  const short = Number(x.toPrecision(4)) === x; // a tie has four digits
+  return toEven(x, short && /^-?\d\.\d[02468]50*e/.test(x.toExponential(100)));
+}
+
 function written(x) {
   // Three significant digits, whole numbers below 100,000 in full; as in the pictures.
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "−inf";
   const size = Math.abs(x);
-  if (size < 99999.5 && (Number.isInteger(x) || size >= 999.5)) return (x + 0).toFixed(0).replace("-", "−").replace(/^−0$/, "0");
-  const [mantissa, exponent] = x.toExponential(2).split("e");
+  if (size < 99999.5 && (Number.isInteger(x) || size >= 999.5)) return toEven(x, size % 2 === 0.5).toFixed(0).replace("-", "−").replace(/^−0$/, "0");
+  const near = toThreeDigits(x);
+  const [mantissa, exponent] = near.toExponential(2).split("e");
   const small = Number(exponent) >= -4 && Number(exponent) < 3;
-  return (small ? x.toPrecision(3) : `${mantissa}e${Number(exponent)}`).replaceAll("-", "−");
+  return (small ? near.toPrecision(3) : `${mantissa}e${Number(exponent)}`).replaceAll("-", "−");
 }
 
 const colour = (kind, text) => `<b class="${kind}">${text}</b>`;
@@ -167,21 +186,30 @@ const SHOWN_PATHS = 6;
 
 function pathsFrom(start) {
   const found = [];
-  const open = [{ k: start, product: 1, route: [start] }];
+  const open = [{ k: start, product: 1, before: null }]; // each knows where it came from: routes are not copied
   while (open.length) {
-    const { k, product, route } = open.pop();
-    if (k === E) found.push({ product, route });
-    for (const i of edgesTo.get(k) || []) {
+    const end = open.pop();
+    if (end.k === E) found.push(end);
+    for (const i of edgesTo.get(end.k) || []) {
       const { consumer, place } = BACKWARD[i];
-      open.push({ k: consumer, product: product * state.partials[consumer][place], route: [...route, consumer] });
+      open.push({ k: consumer, product: end.product * state.partials[consumer][place], before: end });
     }
   }
   return found.sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
 }
 
+function routeTo(end) {
+  const route = [];
+  for (let at = end; at; at = at.before) route.unshift(at.k);
+  return route;
+}
+
 function grouping(count) {
+  // The exact number; of more than 40 digits only the first are shown, and all when one points at them.
   const digits = count.toString();
-  return digits.length > 15 ? `about 10<sup>${digits.length - 1}</sup>` : digits.replace(/\B(?=(\d{3})+$)/g, ",");
+  const exact = digits.replace(/\B(?=(\d{3})+$)/g, ",");
+  if (digits.length <= 40) return exact;
+  return `<span title="${exact}">${digits[0]}.${digits.slice(1, 3)}… × 10<sup>${digits.length - 1}</sup></span>`;
 }
 
 function showPaths(k) {
@@ -190,9 +218,10 @@ function showPaths(k) {
   let text = `<h2>Paths from ${html(k)}</h2><p>${gradientName(k)} = ${total}, the sum over ${grouping(count)} path${count === 1n ? "" : "s"} to ${html(E)}</p>`;
   if (count <= MOST_PATHS) {
     const all = pathsFrom(k);
-    const rows = all.slice(0, SHOWN_PATHS).map(({ product, route }) => {
+    const rows = all.slice(0, SHOWN_PATHS).map((end) => {
+      const route = routeTo(end);
       const names = route.length > 8 ? [...route.slice(0, 4).map(html), "…", ...route.slice(-3).map(html)] : route.map(html);
-      return `<li>${names.join(" › ")}: ${colour("gradient", written(product))}</li>`;
+      return `<li>${names.join(" › ")}: ${colour("gradient", written(end.product))}</li>`;
     });
     const rest = all.slice(SHOWN_PATHS).reduce((sum, path) => sum + path.product, 0);
     if (all.length > SHOWN_PATHS) rows.push(`<li>the other ${all.length - SHOWN_PATHS}: ${colour("gradient", written(rest))}</li>`);
@@ -241,7 +270,8 @@ function valueBoxes() {
     const [value] = of("#00639C").slice(-1), [gradient] = of("#6B2D00").slice(-1);
     const cell = [...group.querySelectorAll("rect")].filter((rect) => rect.getAttribute("fill") !== "none").pop();
     for (const text of [value, gradient]) centre(text, cell);
-    return { group, value, gradient, cell, slopes: of("#5B3A8C"), order: portOrder(node) };
+    const title = group.querySelector("title");
+    return { group, title, value, gradient, cell, slopes: of("#5B3A8C"), order: portOrder(node) };
   });
 }
 
@@ -270,7 +300,7 @@ function unitRows() {
       if (text.getAttribute("font-size") !== "9") rows.set(text.getAttribute("y"), text);
     }
     const texts = [...rows.values()].slice(-slots.length);
-    return { id, group, slots, texts, lead: texts.map((text) => (text.textContent.startsWith(" = ") ? " = " : "")) };
+    return { id, group, slots, texts, lead: texts.map((text) => /^.* = |/.exec(text.textContent)[0]) };
   });
 }
 
@@ -285,6 +315,14 @@ function put(text, content) {
 
 const BOXES = valueBoxes();
 const ROWS = unitRows();
+const rowsOf = (kind) => ROWS.filter(({ id }) => id.startsWith(kind));
+const WEIGHTS = rowsOf("pill-w").map(({ slots }) => slots[0][1]);
+const PASSED_ON = rowsOf("unit-u").map(({ slots }) => slots.at(-2)[1]);
+const WEIGHT_LINES = rowsOf("pill-w").map(({ id, slots }) => {
+  const box = id.replace("pill-", "");
+  const lines = document.querySelectorAll(`[id^="edge-"][id$="-${box}"] path, [id^="edge-${box}-"] path`);
+  return { weight: slots[0][1], lines };
+});
 const EDGES = BACKWARD.map(({ node, consumer, place }) => {
   const direct = byId(`edge-n${node}-n${consumer}-i${place}`);
   const parts = [`edge-n${node}-n${consumer}_${place}`, `edge-n${consumer}_${place}-n${consumer}-i${place}`];
@@ -303,12 +341,18 @@ function gradientsAt(step) {
   return found;
 }
 
+function hint(k, isKnown, gradient) {
+  const value = isKnown ? `: value ${state.values[k]}` : "";
+  return NODES[k].name + value + (gradient === undefined ? "" : `, gradient ${gradient}`);
+}
+
 function drawValues(step, gradients) {
   const largest = largestOf(state.gradients);
   BOXES.forEach((box, k) => {
     const gradient = gradients[k];
     put(box.value, written(state.values[k]));
     if (gradient !== undefined) put(box.gradient, written(gradient));
+    put(box.title, hint(k, known(k, step), gradient));
     box.slopes.forEach((text, row) => put(text, `×${written(state.partials[k][box.order[row]])}`));
     for (const text of [box.value, ...box.slopes]) text.classList.toggle("hidden", !known(k, step));
     box.gradient.classList.toggle("hidden", gradient === undefined);
@@ -318,16 +362,20 @@ function drawValues(step, gradients) {
 }
 
 function drawUnits(step, gradients) {
-  const deltas = largestOf(DATA.netInputs.map((k) => state.gradients[k]));
-  const all = largestOf(LEAVES.map((k) => state.gradients[k]));
+  // Each kind of gradient has a scale of its own: deltas, gradients of weights, and of what units pass on.
+  const largestAmong = (numbers) => largestOf(numbers.map((k) => state.gradients[k]));
+  const deltas = largestAmong(DATA.netInputs);
+  const slopes = largestAmong(WEIGHTS);
+  const passedOn = largestAmong(PASSED_ON);
   for (const { id, group, slots, texts, lead } of ROWS) {
-    slots.forEach(([what, k], row) => {
-      const shown = what === "gradient" ? k in gradients : known(k, step);
-      const x = what === "gradient" ? gradients[k] : state.values[k];
+    slots.forEach(([what, k, source], row) => {
+      if (what === "text") return;
+      const shown = what === "value" ? known(k, step) : k in gradients;
+      const x = what === "value" ? state.values[k] : gradients[k] * (what === "added" ? state.values[source] : 1);
       if (shown) put(texts[row], lead[row] + written(x));
       texts[row].classList.toggle("hidden", !shown);
-      const largest = id.startsWith("unit") ? deltas : all;
-      for (const cell of what === "gradient" ? cellsBehind(group, texts[row]) : []) {
+      const largest = id.startsWith("unit") ? deltas : id.startsWith("pill-w") ? slopes : passedOn;
+      for (const cell of what !== "value" ? cellsBehind(group, texts[row]) : []) {
         cell.setAttribute("fill", shown ? heat(x, largest) : "#FFFFFF");
       }
     });
@@ -340,6 +388,14 @@ function drawWidths() {
     const width = 1 + 2 * Math.sqrt(share(state.sent[i].contribution, largest));
     for (const part of parts) part.querySelector("path").setAttribute("stroke-width", width);
   });
+  const heaviest = largestOf(WEIGHTS.map((k) => state.values[k]));
+  for (const { weight, lines } of WEIGHT_LINES) {
+    const x = state.values[weight];
+    for (const line of lines) {
+      line.setAttribute("stroke-width", 1 + 2.2 * share(x, heaviest));
+      line.setAttribute("stroke-dasharray", x < 0 ? "5,2" : "none");
+    }
+  }
 }
 
 function mark(step) {
@@ -430,7 +486,10 @@ function makeClickable(group, k) {
   group.setAttribute("aria-label", `go to ${NODES[k].name}`);
   group.addEventListener("click", () => goTo(k));
   group.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") goTo(k);
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation(); // elsewhere the space bar steps on
+    goTo(k);
   });
 }
 
@@ -466,7 +525,8 @@ function edit(k, input) {
 }
 
 function numberIn(input) {
-  return Number(input.value.trim().replace("−", "-") || NaN);
+  const text = input.value.trim().replace("−", "-");
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
 }
 
 function leafRow(k) {
@@ -508,7 +568,17 @@ function nudge() {
   if (trouble(next.values)) out.textContent = trouble(next.values);
 }
 
+function preparePictures() {
+  // What Python wrote for hovering would tell later steps' numbers, and old ones after a change.
+  for (const title of document.querySelectorAll("svg g title")) {
+    if (!BOXES.some((box) => box.title === title)) title.remove();
+  }
+  // An image's parts are hidden from screen readers, a group's are not.
+  for (const svg of document.querySelectorAll(".picture > svg")) svg.setAttribute("role", "group");
+}
+
 function setUp() {
+  preparePictures();
   byId("leaves").tBodies[0].append(...LEAVES.map(leafRow));
   byId("nudged").append(...LEAVES.map((k) => new Option(NODES[k].name, k)));
   const parameter = LEAVES.find((k) => NODES[k].parameter);
@@ -530,7 +600,7 @@ function setUp() {
   choose("values");
   current = stepOfAddress();
   reset();
-  if (DATA.stale) byId("message").textContent = `Numbers were assigned since ${DATA.stale} was computed: this page computes everything from the leaves as they are.`;
+  if (DATA.stale) byId("message").textContent += ` Numbers were assigned since ${DATA.stale} was computed: this page computes everything from the leaves as they are.`;
 }
 
 function stepOfAddress() {

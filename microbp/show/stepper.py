@@ -153,12 +153,23 @@ def _graph(
 Token = str | int
 
 
+def _partners(node: Value) -> list[list[Token]]:
+    """The local derivatives of a long weighted sum: by a weight its input, by an input its weight."""
+    assert node.rule is not None
+    pairs = len(node.operands) // 2
+    if node.rule.name != "weighted_sum" or len(node.inputs) < 2 * pairs:
+        return []  # not written out
+    partners = (*range(pairs, 2 * pairs), *range(pairs))
+    return [*([partner] for partner in partners), ["1"]]
+
+
 def _formulas(node: Value) -> dict[str, Any]:
     """How a node is computed, and each of its local derivatives: HTML with the places of its operands."""
     rule = node.rule
     assert rule is not None
     if len(node.operands) > MOST_WRITTEN:
-        return {"formula": [f"{rule.symbol} of {len(node.inputs)} inputs"], "slopes": []}
+        symbol = style.escaped(rule.symbol)
+        return {"formula": [f"{symbol} of {len(node.inputs)} inputs"], "slopes": _partners(node)}
     marks = [f"n{k}" if isinstance(o, Value) else f"{float(o):.6g}" for k, o in enumerate(node.operands)]
     marks = [f"({mark})" if mark.startswith("-") else mark for mark in marks]
     slopes = rule.slope_formulas(marks, z="z0")[rule.place == 0 :]
@@ -181,7 +192,7 @@ def _tokens(formula: str) -> list[Token]:
 
 # What the numbers in the picture of the units show.
 
-Slot = tuple[str, int]  # "value" or "gradient", and of which node
+Slot = tuple[str | int, ...]  # "value" or "gradient" and of which node; "added" with u and z; "text"
 
 
 def _slots(
@@ -195,9 +206,11 @@ def _slots(
         slots[f"unit-u{k}"] = [(what, number[node]) for what, node in rows if node is not None]
     weights = [weight for unit in found for weight in unit.weights]
     uses = Counter(weights)
+    sources = [(number[unit.u], number[input]) for unit in found for input in unit.inputs]
     for k, weight in enumerate(weights):
-        if uses[weight] == 1:
-            slots[f"pill-w{k}"] = [("value", number[weight]), ("gradient", number[weight])]
+        slots[f"pill-w{k}"] = [("value", number[weight]), ("gradient", number[weight])]
+        if uses[weight] > 1:
+            slots[f"pill-w{k}"].insert(1, ("added", *sources[k]))
     inside = {node for unit in found for node in unit.inner} | {unit.u for unit in found}
     given = [input for unit in found for input in unit.inputs]
     outside = [node for node in dict.fromkeys([*given, output]) if node not in inside]
@@ -209,6 +222,9 @@ def _slots(
         for k, node in enumerate(boxed):
             slots[f"unit-{letter}{k}"] = [("value", number[node])]
             box_of[node] = f"{letter}{k}"
+    for box, leaves, more in units_view.given([output], found):
+        rest: list[Slot] = [("text",)] if more else []
+        slots[f"unit-{box}"][:0] = [*(("value", number[leaf]) for leaf in leaves), *rest]
     source = {box: node for node, box in box_of.items()}
     for edge in sketch.edges:  # into the derivative on the way to a box outside the units
         if re.fullmatch(r"f\d+_\d+", edge.head):

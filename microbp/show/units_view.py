@@ -39,6 +39,12 @@ def boxes(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> dict[Value, s
     return _UnitsView(outputs, units).ids
 
 
+def given(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> list[tuple[str, list[Value], int]]:
+    """For each box of what lies outside the units: its id, the leaves it writes out, how many more it has."""
+    view = _UnitsView(outputs, units)
+    return [(view.ids[node], *view.given(node)) for node in view.derived]
+
+
 class _UnitsView:
     def __init__(self, outputs: Sequence[Value], units: Sequence[FoundUnit]) -> None:
         self.outputs = outputs
@@ -113,20 +119,26 @@ class _UnitsView:
 
     def _derived(self, node: Value) -> None:
         """A box for what is computed outside the units, with the formula if it is short."""
-        sources, leaves = self.origins[node]
+        sources, _ = self.origins[node]
         formula = formula_of(node, self.ids.keys())
         called = name(node.label) or "<I>y</I>"
         title = f"{called} = {as_html(formula)}" if formula else called
         rows = [cell(font(f"<B>{title}</B>", size=13))]
-        given = [leaf for leaf in leaves if leaf not in self.parameters][:_MOST_ROWS]
+        given, more = self.given(node)
         for leaf in given:
             rows.append(cell(font(f"{name(leaf.label) or 'given'} = {number(leaf.data)}", style.GREY)))
-        if more := len(leaves) - len(given):
+        if more:
             rows.append(cell(font(f"and {more} more number{'s' if more > 1 else ''}", style.GREY)))
         rows.append(cell(font(f"{called} = {number(node.data)}", style.VALUE)))
         self._node(node, table(rows, cellpadding="3"), "box", "#FFFFFF")
         for k, source in enumerate(sources):
             self._link(f"{self.ids[node]}_{k}", source, node)
+
+    def given(self, node: Value) -> tuple[list[Value], int]:
+        """The leaves that a derived box writes out, and how many more it was computed from."""
+        _, leaves = self.origins[node]
+        written = [leaf for leaf in leaves if leaf not in self.parameters][:_MOST_ROWS]
+        return written, len(leaves) - len(written)
 
     def _link(self, pill: str, source: Value, node: Value) -> None:
         """The edge from a box to a derived one, with the derivative by what it passes on."""
