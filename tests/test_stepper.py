@@ -200,6 +200,9 @@ def test_every_control(open_page):
     assert at() == 1 and tab.is_disabled("#back")
     tab.click("#next")
     assert at() == 2
+    tab.keyboard.press("ArrowRight")  # a button that was clicked does not keep the arrow keys
+    assert at() == 3
+    tab.keyboard.press("ArrowLeft")
     tab.click("#back")
     assert at() == 1
     tab.click("#phase")

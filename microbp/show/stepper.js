@@ -473,7 +473,9 @@ function play() {
 }
 
 function onKey(event) {
-  if (event.target.matches("input:not([type=range]), select, button") || event.altKey || event.ctrlKey || event.metaKey) return;
+  const writes = event.target.matches("input:not([type=range]), select");
+  const presses = event.key === " " && event.target.matches("button");
+  if (writes || presses || event.altKey || event.ctrlKey || event.metaKey) return;
   const to = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: STEPS - 1, " ": current + 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
