@@ -238,13 +238,13 @@ def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None
         return None  # a part of a longer sum
     pairs: list[tuple[Value, Value]] = []
     biases: list[Value] = []
-    inner: list[Value] = []
+    inner: dict[Value, None] = {}
     terms = [u]
     while terms:
         term = terms.pop()
         name = term.rule.name if term.rule else ""
         whole = name in ("sum", "product") and term.rule is not None and term.rule.place is None
-        if term is not u and len(users[term]) > 1:
+        if term in inner or (term is not u and len(users[term]) > 1):  # it is used twice
             whole = False
         if whole and name == "sum":
             terms.extend(reversed(term.inputs))
@@ -256,15 +256,14 @@ def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None
         else:
             return None
         if term is not u:
-            inner.append(term)
+            inner[term] = None
     if not pairs or len(biases) > 1 or any(weight.inputs for weight, _ in pairs):
         return None
-    inner.sort(key=lambda node: node.birth)
     return _NetInput(
         tuple(weight for weight, _ in pairs),
         tuple(input for _, input in pairs),
         biases[0] if biases else None,
-        tuple(inner),
+        tuple(sorted(inner, key=lambda node: node.birth)),
     )
 
 

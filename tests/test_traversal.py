@@ -316,6 +316,16 @@ def test_a_product_or_partial_sum_used_elsewhere_belongs_to_no_unit() -> None:
     assert units((product + b).tanh() * product) == []
 
 
+def test_a_sum_of_sums_that_are_used_twice_is_looked_through_once() -> None:
+    x = node = Value(1.0, "x")
+    for _ in range(100):  # read term by term it would have 2^100 of them
+        node = node + node
+    assert units((node * x + node).tanh()) == []
+    w = Value(2.0, "w")
+    product = w * x
+    assert units((product + product).tanh()) == []
+
+
 def test_a_unit_whose_output_goes_to_many_is_one_unit() -> None:
     w, x = Value(0.5, "w"), Value(2.0, "x")
     shared = weighted_sum([w], [x]).tanh()
