@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from microbp.storage import load, save
     from microbp.training import accuracy, fit, predict
     from microbp.traversal import consumers, leaves, units
+    from microbp.worksheets.making import worksheet
 
 __version__ = "0.1.0"
 
@@ -79,6 +80,7 @@ _ROOMS = {
     "microbp.storage": ["load", "save"],
     "microbp.training": ["accuracy", "fit", "predict"],
     "microbp.traversal": ["consumers", "leaves", "units"],
+    "microbp.worksheets.making": ["worksheet"],
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -129,6 +131,7 @@ __all__ = [
     "tree",
     "units",
     "weighted_sum",
+    "worksheet",
     "zero_grad",
 ]
 
