@@ -120,3 +120,10 @@ def test_irises_are_told_apart_saved_and_loaded(run):
     assert sum(map(sum, table)) == 38 and [sum(row) for row in table_of_all] == [50, 50, 50]
     [mistaken] = re.findall(r"mistaken: (\d+) of 150", printed)
     assert int(mistaken) == 150 - sum(table_of_all[k][k] for k in range(3)) <= 5
+
+
+def test_the_wrong_passes_go_wrong_at_three_places(run):
+    printed, pictures = run(example("07"))
+    assert re.findall(r"^(\w) .*<- first wrong$", printed, re.M) == ["y", "a", "b"]
+    assert re.search(r"^ +18 +36 +1 +262,144 +262144$", printed, re.M)
+    assert len(pictures) == 4
