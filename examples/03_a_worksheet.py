@@ -7,9 +7,10 @@
 # squared errors.  We do the same and put our numbers beside his.
 
 # %%
+from functools import partial
 from pathlib import Path
 
-from microbp import MLP, SGD, deltas, graph, squared_error
+from microbp import MLP, SGD, deltas, graph, squared_error, worksheet
 
 PICTURES = Path(__file__).parent / "pictures" if "__file__" in globals() else Path("pictures")
 
@@ -39,6 +40,26 @@ print(deltas(E))
 # %%
 for view in ("values", "units"):
     print(graph(E, view=view).save(PICTURES / f"03-worksheet-{view}.svg").name)
+
+# %% [markdown]
+# ## On paper
+#
+# `worksheet` makes a sheet of it, with blanks, for learners to do the same by hand:
+# `sheet.save("sheet.html")` and `sheet.key.save("key.html")` go to the printer, and with a `seed`
+# every learner gets other numbers.
+# Its `check` marks what was found.  Here somebody forgot the slope of the sigmoid, and went on with
+# the result as one should: that is one mistake, not three.
+
+# %%
+sheet = worksheet(network, x, target, loss=partial(squared_error, half=True))
+found = {
+    "z2[1]": 0.7514,
+    "dE/dz2[1]": 0.7414,
+    "delta2[1]": 0.7414,
+    "dE/dw2[1,1]": 0.4398,
+    "new w2[1,1]": 0.1801,
+}
+print(sheet.check(found))
 
 # %% [markdown]
 # ## One step of gradient descent

@@ -85,6 +85,8 @@ def test_the_worksheet_gives_the_published_numbers(run):
     for ours, published in rows:
         assert float(ours) == pytest.approx(float(published), abs=1.3e-8)
     assert "E = 0.0000351085 before update 10000" in printed
+    assert "4 of 39 right (2 following from an earlier mistake), 1 wrong, 34 not answered" in printed
+    assert "the slope z * (1 - z) was forgotten" in printed
 
 
 def test_xor_is_learned_with_one_hidden_unit_and_direct_connections(run):
