@@ -3,7 +3,6 @@
 import math
 import random
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,45 +16,11 @@ from microbp.show.javascript import as_javascript
 from microbp.traversal import derivatives, leaves, topological
 from microbp.value import apply
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
-
 
 @pytest.fixture
-def open_page(browser, tmp_path):
-    """A function that opens explore(output); afterwards no error was logged and nothing was asked for."""
-    problems: list[str] = []
-    opened = []
-
-    def open_page(output: Value, address: str = "", **options):
-        path = explore(output).save(tmp_path / "page.html")
-        context = browser.new_context(**options)
-        tab = context.new_page()
-        opened.append(context)
-        tab.on("console", lambda message: problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on(
-            "request",
-            lambda request: None if request.url.startswith("file:") else problems.append(request.url),
-        )
-        tab.goto(path.as_uri() + address)
-        tab.wait_for_selector("#count:not(:empty)")
-        return tab
-
-    yield open_page
-    for context in opened:
-        context.close()
-    assert problems == []
+def open_page(open_in_browser):
+    """A function that opens explore(output)."""
+    return lambda output, address="", **options: open_in_browser(explore(output), address, **options)
 
 
 def small_network() -> tuple[MLP, Value]:
@@ -642,3 +607,33 @@ def test_the_slopes_of_a_wide_unit_are_written(open_page):
     tab.keyboard.press("End")
     tab.keyboard.press("ArrowLeft")
     assert "∂u11/∂x20 · δ11 = w120,1 · δ11 = " in tab.inner_text("#equation")
+
+
+def test_a_loss_with_a_penalty_and_nothing_else_given(open_page):
+    """The box of E then names no leaf but only counts them; a click on it goes to E all the same."""
+    network = MLP(2, [2, 1], seed=1)
+    E = network([0.1, 0.2]) + 0.01 * microbp.sum(p**2 for p in network.parameters())
+    E.label = "E"
+    tab = open_page(E)
+    tab.click("text=units")
+    rows = "".join(tab.locator("#unit-f0 text").all_text_contents())
+    assert rows.endswith(f"and 9 more numbersE = {style.number(E.data)}")
+    tab.click("#unit-f0")
+    assert tab.inner_text("#title") == "Forward: compute E"
+    tab.click("#unit-u0")
+    assert tab.inner_text("#title") == "Forward: compute z11"
+    tab.click("#pill-w0")  # a leaf has no step forward: to the last that adds to its gradient
+    assert tab.inner_text("#title") == "Backward: from u11 to w11,1"
+    agree(tab, E)
+
+
+def test_a_net_input_that_the_loss_uses_itself_shows_its_own_gradient(open_page):
+    network = MLP(2, [2, 1], seed=1)
+    z = network([0.1, 0.2])
+    E = (z.inputs[0] - 1.0) ** 2
+    E.label = "E"
+    tab = open_page(E)
+    tab.locator("#title").click()
+    tab.keyboard.press("End")
+    expected = 2 * (z.inputs[0].data - 1.0)
+    assert tab.locator("[id='pill-f0_0'] text").last.text_content() == f" = {style.number(expected)}"

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 from test_page import HOSTILE, Parts
-from test_stepper import browser as browser
 
 from microbp import (
     MLP,
@@ -233,31 +232,11 @@ def test_a_network_that_cannot_be_asked_everywhere_has_no_surface():
 
 
 @pytest.fixture
-def open_page(browser, tmp_path):
-    """A function that opens a page; afterwards no error was logged and nothing was asked for."""
-    problems: list[str] = []
-    opened = []
-
-    def open_page(shown, address: str = "", **options):
-        made = shown if isinstance(shown, Page) else watch(shown)
-        path = made.save(tmp_path / "page.html")
-        context = browser.new_context(**options)
-        tab = context.new_page()
-        opened.append(context)
-        tab.on("console", lambda message: problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on(
-            "request",
-            lambda request: None if request.url.startswith("file:") else problems.append(request.url),
-        )
-        tab.goto(path.as_uri() + address)
-        tab.wait_for_selector("#count:not(:empty)")
-        return tab
-
-    yield open_page
-    for context in opened:
-        context.close()
-    assert problems == []
+def open_page(open_in_browser):
+    """A function that opens a page, or the one of a history."""
+    return lambda shown, address="", **options: open_in_browser(
+        shown if isinstance(shown, Page) else watch(shown), address, **options
+    )
 
 
 def epoch(tab) -> str:
@@ -453,3 +432,26 @@ def test_a_loss_of_many_decades_is_drawn_on_a_logarithmic_scale(open_page):
     tab = open_page(history)
     labels = tab.locator("#loss text").all_text_contents()
     assert "0.01" in labels and "1" in labels and "0" in labels  # the last is an epoch
+
+
+def test_what_is_computed_from_a_sample_before_the_first_layer(open_page):
+    """A box of its own, with the number of the sample that is chosen."""
+    inner = MLP(2, [2, 1], seed=1)
+
+    class WithProduct:
+        def __call__(self, x):
+            product = Value(x[0], "a") * x[1]
+            product.label = "p"
+            return inner([product, x[1]])
+
+        def parameters(self):
+            return inner.parameters()
+
+    points = [[0.3, 0.6], [0.5, -0.7]]
+    tab = open_page(fit(WithProduct(), points, [0.0, 1.0], epochs=2, record=1, progress=False))
+    for k, (a, b) in enumerate(points):
+        tab.select_option("#sample", str(k))
+        assert shown(tab, "unit-f0") == [pytest.approx(a * b, rel=1e-5)]
+        assert "".join(tab.locator("#unit-f0 text").all_text_contents()).startswith("pp = ")
+    drawn = "".join(tab.locator("#network text").all_text_contents())
+    assert "1.23e−10" not in drawn  # the widest number, for which the boxes have room

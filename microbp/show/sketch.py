@@ -12,11 +12,20 @@ from itertools import pairwise
 from typing import Any
 
 from microbp.show import style
+from microbp.value import Value
+
+Row = tuple[Any, ...]
+"""What a row shows: ("value", node), ("gradient", node), ("added", u, z) for what a unit of net input
+u and source z adds to the gradient of a weight, or ("text",)."""
 
 
 @dataclass
 class Box:
-    """A node of the picture.  `shape` is "plain" (its label's table alone), "box", "ellipse" or "point"."""
+    """A node of the picture.  `shape` is "plain" (its label's table alone), "box", "ellipse" or "point".
+
+    In the view of units `node` is what the box stands for (on a line: whose number it bears), and
+    `rows` is what its last rows show, from top to bottom.
+    """
 
     id: str
     label: str = ""
@@ -26,6 +35,8 @@ class Box:
     fill: str = ""
     line_width: float = 1.2
     frame: int | None = None
+    node: Value | None = None
+    rows: list[Row] = field(default_factory=list)
 
 
 @dataclass

@@ -291,16 +291,16 @@ function portOrder(node) {
   return [...places.slice(0, pairs).flatMap((place) => [place, pairs + place]), ...places.slice(2 * pairs)];
 }
 
-function unitRows() {
-  // For each box of the unit view the texts that show its numbers: the last of each row, from the last row up.
-  return Object.entries(DATA.slots).map(([id, slots]) => {
+function unitBoxes() {
+  // The boxes of the unit view, and the texts that show their numbers: the last of each row, from the last row up.
+  return Object.entries(DATA.boxes).map(([id, { node, rows }]) => {
     const group = byId(id);
-    const rows = new Map();
+    const last = new Map();
     for (const text of group.querySelectorAll("text")) {
-      if (text.getAttribute("font-size") !== "9") rows.set(text.getAttribute("y"), text);
+      if (text.getAttribute("font-size") !== "9") last.set(text.getAttribute("y"), text);
     }
-    const texts = [...rows.values()].slice(-slots.length);
-    return { id, group, slots, texts, lead: texts.map((text) => /^.* = |/.exec(text.textContent)[0]) };
+    const texts = [...last.values()].slice(-rows.length);
+    return { id, node, group, rows, texts, lead: texts.map((text) => /^.* = |/.exec(text.textContent)[0]) };
   });
 }
 
@@ -314,14 +314,15 @@ function put(text, content) {
 }
 
 const BOXES = valueBoxes();
-const ROWS = unitRows();
-const rowsOf = (kind) => ROWS.filter(({ id }) => id.startsWith(kind));
-const WEIGHTS = rowsOf("pill-w").map(({ slots }) => slots[0][1]);
-const PASSED_ON = rowsOf("unit-u").map(({ slots }) => slots.at(-2)[1]);
-const WEIGHT_LINES = rowsOf("pill-w").map(({ id, slots }) => {
+const UNIT_BOXES = unitBoxes();
+const unitBoxesOf = (kind) => UNIT_BOXES.filter(({ id }) => id.startsWith(kind));
+const nodesOf = (kind) => unitBoxesOf(kind).map(({ node }) => node);
+const WEIGHTS = nodesOf("pill-w");
+const PASSED_ON = nodesOf("unit-u");
+const WEIGHT_LINES = unitBoxesOf("pill-w").map(({ id, node }) => {
   const box = id.replace("pill-", "");
   const lines = document.querySelectorAll(`[id^="edge-"][id$="-${box}"] path, [id^="edge-${box}-"] path`);
-  return { weight: slots[0][1], lines };
+  return { weight: node, lines };
 });
 const EDGES = BACKWARD.map(({ node, consumer, place }) => {
   const direct = byId(`edge-n${node}-n${consumer}-i${place}`);
@@ -367,8 +368,8 @@ function drawUnits(step, gradients) {
   const deltas = largestAmong(DATA.netInputs);
   const slopes = largestAmong(WEIGHTS);
   const passedOn = largestAmong(PASSED_ON);
-  for (const { id, group, slots, texts, lead } of ROWS) {
-    slots.forEach(([what, k, source], row) => {
+  for (const { id, group, rows, texts, lead } of UNIT_BOXES) {
+    rows.forEach(([what, k, source], row) => {
       if (what === "text") return;
       const shown = what === "value" ? known(k, step) : k in gradients;
       const x = what === "value" ? state.values[k] : gradients[k] * (what === "added" ? state.values[source] : 1);
@@ -405,9 +406,9 @@ function mark(step) {
   const lines = back ? [step - FIRST_BACK - 1] : BACKWARD.flatMap(({ consumer }, i) => (step < FIRST_BACK && consumer === focus ? [i] : []));
   for (const i of lines) for (const part of EDGES[i]) part.classList.add("current");
   BOXES[focus].group.classList.add("current");
-  for (const { group, slots } of ROWS) {
+  for (const { group, rows } of UNIT_BOXES) {
     const what = step < FIRST_BACK ? "value" : "gradient";
-    if (slots.some(([kind, k]) => kind === what && k === focus)) group.classList.add("current");
+    if (rows.some(([kind, k]) => kind === what && k === focus)) group.classList.add("current");
   }
   byId("pictures").querySelectorAll(".picture:not([hidden]) .box.current").forEach((box) => {
     box.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -572,9 +573,8 @@ function nudge() {
 
 function preparePictures() {
   // What Python wrote for hovering would tell later steps' numbers, and old ones after a change.
-  for (const title of document.querySelectorAll("svg g title")) {
-    if (!BOXES.some((box) => box.title === title)) title.remove();
-  }
+  const kept = new Set(BOXES.map(({ title }) => title));
+  for (const title of document.querySelectorAll("svg g title")) if (!kept.has(title)) title.remove();
   // An image's parts are hidden from screen readers, a group's are not.
   for (const svg of document.querySelectorAll(".picture > svg")) svg.setAttribute("role", "group");
 }
@@ -596,7 +596,7 @@ function setUp() {
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", () => show(stepOfAddress()));
   BOXES.forEach(({ group }, k) => makeClickable(group, k));
-  for (const { id, group, slots } of ROWS) if (slots.length) makeClickable(group, id.startsWith("unit-u") ? slots[slots.length - 2][1] : slots[0][1]);
+  for (const { group, node } of UNIT_BOXES) makeClickable(group, node);
   for (const tab of document.querySelectorAll(".tab")) tab.addEventListener("click", () => choose(tab.dataset.view));
   if (NODES.length > 60) byId("values").classList.add("large");
   choose("values");

@@ -7,7 +7,6 @@ value, local derivative and gradient itself.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -74,15 +73,15 @@ def explore(output: Value | History) -> Page:
     with _held_by(nodes, "grad", gradients):
         with _held_by(nodes, "label", names):  # every box bears the name that the equations use
             pictures = {"values": _svg(values_view.draw([output], framed), "The value of every node")}
-        slots: dict[str, list[Slot]] = {}
+        boxes: dict[str, Any] = {}
         if found and len(found) <= units_view.MOST_NUMBERED:
             sketch = units_view.draw([output], found)
             pictures["units"] = _svg(sketch, "The units")
-            slots = _slots(sketch, output, found, nodes)
+            boxes = _boxes(sketch, nodes)
     name = style.plain(output.label)
     title = f"Both passes of {name}, step by step" if name else "Both passes, step by step"
     rules = list(dict.fromkeys(node.rule for node in nodes if node.rule))
-    data = {**_graph(output, nodes, names, found, rules), "slots": slots}
+    data = {**_graph(output, nodes, names, found, rules), "boxes": boxes}
     tabs = "".join(
         f'<button class="tab" data-view="{view}">{view}</button>' for view in pictures if len(pictures) > 1
     )
@@ -190,43 +189,14 @@ def _tokens(formula: str) -> list[Token]:
     return [token for token in tokens if token != ""]
 
 
-# What the numbers in the picture of the units show.
-
-Slot = tuple[str | int, ...]  # "value" or "gradient" and of which node; "added" with u and z; "text"
-
-
-def _slots(
-    sketch: Sketch, output: Value, found: Sequence[FoundUnit], nodes: Sequence[Value]
-) -> dict[str, list[Slot]]:
-    """For each box of the unit view what its last rows show, from top to bottom."""
+def _boxes(sketch: Sketch, nodes: Sequence[Value]) -> dict[str, Any]:
+    """For each box of the unit view its node, and what its last rows show."""
     number = {node: k for k, node in enumerate(nodes)}
-    slots: dict[str, list[Slot]] = {}
-    for k, unit in enumerate(found):
-        rows = [("value", unit.bias), ("value", unit.u), ("value", unit.z), ("gradient", unit.u)]
-        slots[f"unit-u{k}"] = [(what, number[node]) for what, node in rows if node is not None]
-    weights = [weight for unit in found for weight in unit.weights]
-    uses = Counter(weights)
-    sources = [(number[unit.u], number[input]) for unit in found for input in unit.inputs]
-    for k, weight in enumerate(weights):
-        slots[f"pill-w{k}"] = [("value", number[weight]), ("gradient", number[weight])]
-        if uses[weight] > 1:
-            slots[f"pill-w{k}"].insert(1, ("added", *sources[k]))
-    inside = {node for unit in found for node in unit.inner} | {unit.u for unit in found}
-    given = [input for unit in found for input in unit.inputs]
-    outside = [node for node in dict.fromkeys([*given, output]) if node not in inside]
-    box_of = {unit.z: f"u{k}" for k, unit in enumerate(found)}
-    for letter, boxed in (
-        ("x", [n for n in outside if not n.inputs]),
-        ("f", [n for n in outside if n.inputs]),
-    ):
-        for k, node in enumerate(boxed):
-            slots[f"unit-{letter}{k}"] = [("value", number[node])]
-            box_of[node] = f"{letter}{k}"
-    for box, leaves, more in units_view.given([output], found):
-        rest: list[Slot] = [("text",)] if more else []
-        slots[f"unit-{box}"][:0] = [*(("value", number[leaf]) for leaf in leaves), *rest]
-    source = {box: node for node, box in box_of.items()}
-    for edge in sketch.edges:  # into the derivative on the way to a box outside the units
-        if re.fullmatch(r"f\d+_\d+", edge.head):
-            slots[f"pill-{edge.head}"] = [("gradient", number[source[edge.tail]])]
-    return {box: rows for box, rows in slots.items() if box.partition("-")[2] in sketch.boxes}
+    return {
+        f"{box.role}-{box.id}": {
+            "node": number[box.node],
+            "rows": [[what, *(number[node] for node in shown)] for what, *shown in box.rows],
+        }
+        for box in sketch.boxes.values()
+        if box.node is not None
+    }

@@ -14,7 +14,7 @@ from dataclasses import replace
 from microbp.rules import RULES
 from microbp.show import style
 from microbp.show.formula import as_html, formula_of
-from microbp.show.sketch import Box, Edge, Sketch
+from microbp.show.sketch import Box, Edge, Row, Sketch
 from microbp.show.style import cell, font, name, number, table
 from microbp.traversal import FoundUnit
 from microbp.value import Value
@@ -32,17 +32,6 @@ def draw(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> Sketch:
     computed from them, such as a loss.  Raises ValueError for more than can be drawn.
     """
     return _UnitsView(outputs, units).draw()
-
-
-def boxes(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> dict[Value, str]:
-    """The id of the box that shows a node, for every node that is shown."""
-    return _UnitsView(outputs, units).ids
-
-
-def given(outputs: Sequence[Value], units: Sequence[FoundUnit]) -> list[tuple[str, list[Value], int]]:
-    """For each box of what lies outside the units: its id, the leaves it writes out, how many more it has."""
-    view = _UnitsView(outputs, units)
-    return [(view.ids[node], *view.given(node)) for node in view.derived]
 
 
 class _UnitsView:
@@ -98,24 +87,27 @@ class _UnitsView:
         if called := name(node.label):
             rows.insert(0, cell(font(f"<B>{called}</B>", size=14)))
         rows = rows or [cell("&nbsp;")]
-        self._node(node, table(rows, cellpadding="4"), "box", style.INPUT_FILL)
+        shown: list[Row] = [("value", node)] if self.with_numbers else []
+        self._node(node, table(rows, cellpadding="4"), "box", shown, style.INPUT_FILL)
 
     def _unit(self, unit: FoundUnit, title: str) -> None:
         if not self.with_numbers:
             disc = table([cell("&nbsp;" * 4)], cellpadding="1")
-            self._node(unit.z, disc, "ellipse", self.deltas.colour(unit.u.grad), title, unit.u)
+            self._node(unit.z, disc, "ellipse", [], self.deltas.colour(unit.u.grad), title, unit.u)
             return
         called = title
         if not _NETWORK_LABEL.fullmatch(unit.z.label):
             called = name(unit.z.label) or title
         rows = [cell(font(f"<B>{called}</B>", size=12), colspan="2")]
+        shown: list[Row] = [("value", unit.u), ("value", unit.z), ("gradient", unit.u)]
         if unit.bias is not None:
             rows.append(_line("<I>b</I>", unit.bias.data, style.BIAS))
+            shown.insert(0, ("value", unit.bias))
         rows.append(_line("<I>u</I>", unit.u.data, style.VALUE))
         rows.append(_line(f"<I>z</I> = {_activation(unit.activation)}", unit.z.data, style.VALUE))
         rows.append(_line("<I>δ</I>", unit.u.grad, style.GRADIENT, self.deltas.colour(unit.u.grad)))
         label = table(rows, cellpadding="2")
-        self._node(unit.z, label, "ellipse", "#FFFFFF", title, unit.u)
+        self._node(unit.z, label, "ellipse", shown, "#FFFFFF", title, unit.u)
 
     def _derived(self, node: Value) -> None:
         """A box for what is computed outside the units, with the formula if it is short."""
@@ -124,17 +116,19 @@ class _UnitsView:
         called = name(node.label) or "<I>y</I>"
         title = f"{called} = {as_html(formula)}" if formula else called
         rows = [cell(font(f"<B>{title}</B>", size=13))]
-        given, more = self.given(node)
+        given, more = self._given(node)
+        shown: list[Row] = [("value", leaf) for leaf in given]
         for leaf in given:
             rows.append(cell(font(f"{name(leaf.label) or 'given'} = {number(leaf.data)}", style.GREY)))
         if more:
             rows.append(cell(font(f"and {more} more number{'s' if more > 1 else ''}", style.GREY)))
+            shown.append(("text",))
         rows.append(cell(font(f"{called} = {number(node.data)}", style.VALUE)))
-        self._node(node, table(rows, cellpadding="3"), "box", "#FFFFFF")
+        self._node(node, table(rows, cellpadding="3"), "box", [*shown, ("value", node)], "#FFFFFF")
         for k, source in enumerate(sources):
             self._link(f"{self.ids[node]}_{k}", source, node)
 
-    def given(self, node: Value) -> tuple[list[Value], int]:
+    def _given(self, node: Value) -> tuple[list[Value], int]:
         """The leaves that a derived box writes out, and how many more it was computed from."""
         _, leaves = self.origins[node]
         written = [leaf for leaf in leaves if leaf not in self.parameters][:_MOST_ROWS]
@@ -147,7 +141,8 @@ class _UnitsView:
             [cell(font(slope, style.GRADIENT), self.gradients.colour(source.grad))], cellpadding="3"
         )
         what = f"gradient of {source.label or 'z'} = {source.grad!r}"
-        self.sketch.box(Box(pill, label, role="pill", tooltip=what))
+        rows: list[Row] = [("gradient", source)]
+        self.sketch.box(Box(pill, label, role="pill", tooltip=what, node=source, rows=rows))
         self.sketch.edges.append(Edge(self.ids[source], pill, arrow=False, width=1.4, tooltip=what))
         self.sketch.edges.append(Edge(pill, self.ids[node], width=1.4, tooltip=what))
 
@@ -183,25 +178,36 @@ class _UnitsView:
             return
         called = name(weight.label) or "<I>w</I>"
         rows = [cell(font(f"{called} = {number(weight.data)}"), style.PARAMETER_FILL)]
+        shown: list[Row] = [("value", weight), ("gradient", weight)]
         if self.uses[weight] > 1:
             added = unit.u.grad * source.data
+            shown.insert(1, ("added", unit.u, source))
             rows.append(self._slope_cell(f"adds <I>δ</I>·<I>z</I> = {number(added)}", added))
         rows.append(self._slope_cell(f"∂{self.E}/∂{called} = {number(weight.grad)}", weight.grad))
-        self.sketch.box(Box(pill, table(rows, cellpadding="2"), role="pill", tooltip=what))
+        label = table(rows, cellpadding="2")
+        self.sketch.box(Box(pill, label, role="pill", tooltip=what, node=weight, rows=shown))
         self.sketch.edges += [replace(edge, head=pill, arrow=False), replace(edge, tail=pill)]
 
     def _slope_cell(self, text: str, slope: float) -> str:
         return cell(font(text, style.GRADIENT), self.slopes.colour(slope))
 
     def _node(
-        self, node: Value, label: str, shape: str, fill: str, title: str = "", u: Value | None = None
+        self,
+        node: Value,
+        label: str,
+        shape: str,
+        rows: list[Row],
+        fill: str,
+        title: str = "",
+        u: Value | None = None,
     ) -> None:
         if u is None:
             tooltip = f"{node.label or 'value'}: {node.data!r}, gradient {node.grad!r}"
         else:
             tooltip = f"{node.label or title}: u = {u.data!r}, z = {node.data!r}, delta = {u.grad!r}"
         width = 2.6 if node in self.outputs else 1.2
-        self.sketch.box(Box(self.ids[node], label, shape, tooltip, "unit", fill, width))
+        box = Box(self.ids[node], label, shape, tooltip, "unit", fill, width, node=node, rows=rows)
+        self.sketch.box(box)
 
     def _columns(self) -> None:
         """Keep the units of a layer in one column and in order, and likewise their weights."""

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 import numbers
-import re
 import reprlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from microbp.history import History, Record, Snapshot
 from microbp.show import builtin, style, units_view
 from microbp.show.page import Page, asset, page
 from microbp.show.plots import CLASS_COLOURS
+from microbp.show.sketch import Box
 from microbp.show.style import cell, font, table
 from microbp.traversal import FoundUnit, consumers, derivatives, topological, units
 from microbp.value import Value
@@ -133,8 +134,9 @@ class _Pass:
         return [node for node in dict.fromkeys([*given, self.E]) if node not in inside]
 
     @property
-    def boxed(self) -> list[Value]:
-        return [*(unit.z for unit in self.units), *self.outside]
+    def shown(self) -> list[Value]:
+        """The nodes that the unit view shows, in an order that is the same in every pass."""
+        return [*(node for unit in self.units for node in (unit.u, unit.z)), *self.outside]
 
     def same_units(self, other: _Pass) -> bool:
         """Whether both passes went through the same units, so that one picture serves for both."""
@@ -237,7 +239,7 @@ def _no_picture(passes: Sequence[_Pass]) -> str:
     weights = sum(len(unit.weights) for unit in first.units)
     if not first.units:
         return "No units were found in the network, so there is no picture of them."
-    if weights > MOST_WEIGHTS or len(first.boxed) > style.MOST_BOXES:
+    if weights > MOST_WEIGHTS or len(first.units) + len(first.outside) > style.MOST_BOXES:
         return f"The network has {weights:,} weights, more than the {MOST_WEIGHTS:,} that can be drawn here."
     if not all(run.same_units(first) for run in passes[1:]):
         return "Not all samples take the same way through the network, so there is no one picture of it."
@@ -261,137 +263,107 @@ class _Picture:
                 node.data = node.grad = _WIDEST
             self.sketch = units_view.draw([run.E], found)
         self.sketch.legend = []
-        self.box = units_view.boxes([run.E], found)
-        self._name_the_error()
+        self._leave_formulas_out()
+        boxes = self.sketch.boxes.values()
+        self.passed_on = [run.shown.index(node) for box in boxes if _is_link(box) for _, node in box.rows]
         users = consumers(run.E)
         inner = {node for unit in found for node in (unit.u, *unit.inner)}
         weights = dict.fromkeys(weight for unit in found for weight in unit.weights)
         self.loose = [weight for weight in weights if not inner.issuperset(users[weight])]
-        self.piped = self._piped()
+        self.values, self.gradients = self._references()
 
     def svg(self) -> str:
         return builtin.svg(self.sketch, "The units of the network")
 
     def numbers(self, run: _Pass) -> list[float]:
-        """What the picture shows of a pass, beside E and the outputs."""
-        gradient, boxed = run.gradients, run.boxed
+        """What the picture shows of a pass, beside E and the outputs; `_references` keeps its order."""
+        gradient = run.gradients
         numbers = [x for unit in run.units for x in (unit.u.data, unit.z.data, gradient[unit.u])]
         numbers += [node.data for node in run.outside if node.inputs]
-        numbers += [gradient[boxed[k]] for k in self.piped.values()]
+        numbers += [gradient[run.shown[k]] for k in self.passed_on]
         return numbers + [gradient[weight] for weight in self.loose]
+
+    def _references(self) -> tuple[dict[Value, Reference], dict[Value, Reference]]:
+        """Where the page finds the number of each node shown, and its gradient."""
+        next_in_pass = (("pass", place) for place in count(self.start))
+        values: dict[Value, Reference] = {}
+        gradients: dict[Value, Reference] = {}
+        products: defaultdict[Value, list[tuple[Reference, Reference]]] = defaultdict(list)
+        for unit in self.run.units:
+            values[unit.u], values[unit.z], gradients[unit.u] = islice(next_in_pass, 3)
+        for k, node in enumerate(self.run.outside):
+            values[node] = next(next_in_pass) if node.inputs else ("given", k)
+        values |= {leaf: ("parameter", k) for k, leaf in enumerate(self.parameters)}
+        for unit in self.run.units:
+            for weight, source in zip(unit.weights, unit.inputs):
+                products[weight].append((gradients[unit.u], values[source]))
+        gradients |= {weight: ("sum", terms) for weight, terms in products.items()}
+        gradients |= zip((self.run.shown[k] for k in self.passed_on), next_in_pass)
+        gradients |= zip(self.loose, next_in_pass)
+        return values, gradients
 
     @cached_property
     def data(self) -> dict[str, Any]:
         """Boxes and their numbers, lines and their weights."""
+        numbered = len(self.run.units) <= units_view.MOST_NUMBERED
+        deltas = {f"unit-u{k}": self.gradients[unit.u] for k, unit in enumerate(self.run.units)}
+        boxes = self.sketch.boxes.values()
         return {
-            "boxes": {
-                box: slots
-                for box, slots in self._slots().items()
-                if box.partition("-")[2] in self.sketch.boxes
-            },
-            "discs": self._discs(),
+            "boxes": {f"{box.role}-{box.id}": self._slots(box) for box in boxes if box.rows},
+            "discs": {} if numbered else deltas,  # without numbers its delta colours each unit
             "lines": self._lines(),
-            "thinnest": 1.0 if self._numbered() else 0.2,
+            "thinnest": 1.0 if numbered else 0.2,
             "coloured": "w0" not in self.sketch.boxes,
         }
 
-    def _discs(self) -> dict[str, Reference]:
-        """In a picture without numbers, the delta that colours each unit."""
-        deltas = {f"unit-u{k}": delta for k, (_, _, delta) in enumerate(self._places)}
-        return {} if self._numbered() else deltas
-
-    def _numbered(self) -> bool:
-        return len(self.run.units) <= units_view.MOST_NUMBERED
-
-    def _name_the_error(self) -> None:
-        """The formula of E can differ from sample to sample (as in cross-entropy): its name is the same."""
-        box = self.sketch.boxes.get(self.box[self.run.E])
-        if box is not None and self.run.E in self.run.outside:
-            called = style.name(self.run.E.label) or "<I>E</I>"
-            shown = f"{called} = {style.number(_WIDEST)}"
-            box.label = table(
-                [cell(font(f"<B>{called}</B>", size=13)), cell(font(shown, style.VALUE))], cellpadding="3"
-            )
-
-    def _piped(self) -> dict[str, int]:
-        """The boxes on the lines to what is computed outside the units: each shows which box's gradient."""
-        place = {self.box[node]: k for k, node in enumerate(self.run.boxed)}
-        heads = [edge for edge in self.sketch.edges if re.fullmatch(r"f\d+_\d+", edge.head)]
-        return {edge.head: place[edge.tail] for edge in heads}
-
-    @property
-    def _places(self) -> list[tuple[Reference, Reference, Reference]]:
-        """Where u, z and delta of each unit are."""
-        places = [self.start + 3 * k for k in range(len(self.run.units))]
-        return [(("pass", k), ("pass", k + 1), ("pass", k + 2)) for k in places]
-
-    @cached_property
-    def _sources(self) -> dict[Value, Reference]:
-        """Where the number of each box's node is found."""
-        found: dict[Value, Reference] = {unit.z: z for unit, (_, z, _) in zip(self.run.units, self._places)}
-        computed = self.start + 3 * len(self.run.units)
-        for k, node in enumerate(self.run.outside):
-            if node.inputs:
-                found[node] = ("pass", computed)
-                computed += 1
-            else:
-                found[node] = ("given", k)
-        return found | {leaf: ("parameter", k) for k, leaf in enumerate(self.parameters)}
-
-    @cached_property
-    def _gradients(self) -> dict[Value, Reference]:
-        """Where the gradient of each weight is found: mostly it is the sum of delta z over its units."""
-        products: defaultdict[Value, list[tuple[Reference, Reference]]] = defaultdict(list)
-        for unit, (_, _, delta) in zip(self.run.units, self._places):
-            for weight, source in zip(unit.weights, unit.inputs):
-                products[weight].append((delta, self._sources[source]))
-        found: dict[Value, Reference] = {weight: ("sum", terms) for weight, terms in products.items()}
-        last = self.start + len(self.numbers(self.run))
-        return found | {w: ("pass", last - len(self.loose) + k) for k, w in enumerate(self.loose)}
-
-    def _slots(self) -> Mapping[str, list[Slot]]:
-        """For each box what its last rows show, from top to bottom."""
-        slots: dict[str, list[Slot]] = {}
-        parameter = {leaf: ("parameter", k) for k, leaf in enumerate(self.parameters)}
-        for k, (unit, (u, z, delta)) in enumerate(zip(self.run.units, self._places)):
-            bias: list[Slot] = [(parameter[unit.bias], "")] if unit.bias is not None else []
-            if self._numbered():
-                slots[f"unit-u{k}"] = [*bias, (u, ""), (z, ""), (delta, "delta")]
-        uses = [
-            (w, d, z)
-            for unit, (_, _, d) in zip(self.run.units, self._places)
-            for w, z in zip(unit.weights, unit.inputs)
-        ]
-        times = [weight for weight, _, _ in uses]
-        for k, (weight, delta, source) in enumerate(uses):
-            adds: list[Slot] = [(("sum", [(delta, self._sources[source])]), "slope")]
-            shared = adds if times.count(weight) > 1 else []
-            slots[f"pill-w{k}"] = [(parameter[weight], ""), *shared, (self._gradients[weight], "slope")]
-        first = self.start + 3 * len(self.run.units) + sum(bool(node.inputs) for node in self.run.outside)
-        for k, pill in enumerate(self.piped):
-            slots[f"pill-{pill}"] = [(("pass", first + k), "gradient")]
+    def _leave_formulas_out(self) -> None:
+        """What is computed outside the units by its name only: the formula's numbers are one sample's."""
+        box_of = {box.node: box for box in self.sketch.boxes.values() if box.role == "unit"}
         for node in self.run.outside:
-            if self._numbered() or node.inputs:
-                slots[f"unit-{self.box[node]}"] = [(self._sources[node], "")]
+            if node.inputs:
+                called = style.name(node.label) or ("<I>E</I>" if node is self.run.E else "<I>y</I>")
+                shown = font(f"{called} = {style.number(_WIDEST)}", style.VALUE)
+                box = box_of[node]
+                box.label = table([cell(font(f"<B>{called}</B>", size=13)), cell(shown)], cellpadding="3")
+                box.rows = [("value", node)]
+
+    def _slots(self, box: Box) -> list[Slot]:
+        """What the last rows of a box show, from top to bottom."""
+        scale = "gradient" if _is_link(box) else "slope" if box.role == "pill" else "delta"
+        slots: list[Slot] = []
+        for what, *shown in box.rows:
+            if what == "value":
+                slots.append((self.values[shown[0]], ""))
+            elif what == "gradient":
+                slots.append((self.gradients[shown[0]], scale))
+            else:
+                u, z = shown
+                slots.append((("sum", [(self.gradients[u], self.values[z])]), scale))
         return slots
 
     def _lines(self) -> list[dict[str, Any]]:
         """Each weight's line in the picture, which may be in two parts."""
         place = {leaf: k for k, leaf in enumerate(self.parameters)}
+        box_of = {box.node: box.id for box in self.sketch.boxes.values() if box.role == "unit"}
         lines = []
         uses = [(unit, w, z) for unit in self.run.units for w, z in zip(unit.weights, unit.inputs)]
         for k, (unit, weight, source) in enumerate(uses):
-            tail, head, pill = self.box[source], self.box[unit.z], f"w{k}"
+            tail, head, pill = box_of[source], box_of[unit.z], f"w{k}"
             parts = [(tail, pill), (pill, head)] if pill in self.sketch.boxes else [(tail, head)]
             lines.append(
                 {
                     "ids": [f"edge-{a}-{b}" for a, b in parts],
                     "weight": place[weight],
-                    "gradient": self._gradients[weight],
+                    "gradient": self.gradients[weight],
                     "name": style.plain(weight.label) or "w",
                 }
             )
         return lines
+
+
+def _is_link(box: Box) -> bool:
+    """Whether it stands on a line to what is computed outside the units: it bears a gradient passed on."""
+    return [what for what, *_ in box.rows] == ["gradient"]
 
 
 # The surface over the plane of two inputs.
