@@ -96,6 +96,7 @@ def page(title: str, body: str, script: str, style: str, data: Any, height: int 
 <script>
 "use strict";
 const DATA = {as_script(data)};
+{asset("page.js")}
 {script}
 </script>
 </body>

@@ -104,28 +104,7 @@ BACKWARD.forEach(({ node }, i) => {
   edgesTo.get(node).push(i);
 });
 
-// Numbers and names as text.
-
-function toEven(x, tie) {
-  // A tie that Python rounds down to an even digit, moved off the middle: JavaScript rounds ties up.
-  return tie ? x * (1 - Number.EPSILON) : x;
-}
-
-function toThreeDigits(x) {
-  const short = Number(x.toPrecision(4)) === x; // a tie has four digits
-  return toEven(x, short && /^-?\d\.\d[02468]50*e/.test(x.toExponential(100)));
-}
-
-function written(x) {
-  // Three significant digits, whole numbers below 100,000 in full; as in the pictures.
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "−inf";
-  const size = Math.abs(x);
-  if (size < 99999.5 && (Number.isInteger(x) || size >= 999.5)) return toEven(x, size % 2 === 0.5).toFixed(0).replace("-", "−").replace(/^−0$/, "0");
-  const near = toThreeDigits(x);
-  const [mantissa, exponent] = near.toExponential(2).split("e");
-  const small = Number(exponent) >= -4 && Number(exponent) < 3;
-  return (small ? near.toPrecision(3) : `${mantissa}e${Number(exponent)}`).replaceAll("-", "−");
-}
+// Names and formulas as text.
 
 const colour = (kind, text) => `<b class="${kind}">${text}</b>`;
 const bracketed = (x) => (x < 0 ? `(${written(x)})` : written(x));
@@ -231,36 +210,6 @@ function showPaths(k) {
 }
 
 // The pictures.
-
-const byId = (id) => document.getElementById(id);
-const HEAT = {
-  positive: ["#FEF3E2", "#FDE3BF", "#FDCB8B", "#FDB863"],
-  negative: ["#F3F1F8", "#DFDDEE", "#C9C4E0", "#B2ABD2"],
-};
-const DECADES = 3;
-
-function share(x, largest) {
-  if (!x || Number.isNaN(x)) return 0;
-  return largest ? Math.min(Math.abs(x) / largest, 1) : 1;
-}
-
-function heat(x, largest) {
-  const part = share(x, largest);
-  if (!part) return "#FFFFFF";
-  const step = Math.ceil(4 * (1 + Math.log10(part) / DECADES));
-  return (x > 0 ? HEAT.positive : HEAT.negative)[Math.max(step, 1) - 1];
-}
-
-const largestOf = (numbers) => numbers.reduce((top, x) => (Number.isFinite(x) ? Math.max(top, Math.abs(x)) : top), 0);
-
-function cellsBehind(group, text) {
-  // The small rectangles of the row that a text stands in.
-  const y = Number(text.getAttribute("y"));
-  return [...group.querySelectorAll("rect")].filter((rect) => {
-    const [top, height] = ["y", "height"].map((name) => Number(rect.getAttribute(name)));
-    return rect.getAttribute("fill") !== "none" && height < 40 && top <= y && y <= top + height;
-  });
-}
 
 function valueBoxes() {
   return NODES.map((node, k) => {
@@ -448,11 +397,7 @@ function show(step) {
   drawUnits(current, gradients);
   mark(current);
   showPaths(focusOf(current));
-  try {
-    history.replaceState(null, "", `#${current + 1}`);
-  } catch {
-    // a sandboxed frame of a notebook has no address of its own
-  }
+  remember(`#${current + 1}`);
 }
 
 function goTo(k) {
@@ -474,10 +419,7 @@ function play() {
 }
 
 function onKey(event) {
-  const writes = event.target.matches("input:not([type=range]), select");
-  const presses = event.key === " " && event.target.matches("button");
-  if (writes || presses || event.altKey || event.ctrlKey || event.metaKey) return;
-  const to = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: STEPS - 1, " ": current + 1 }[event.key];
+  const to = keyLeads(event, current);
   if (to === undefined) return;
   event.preventDefault();
   show(to);
@@ -612,11 +554,6 @@ function stepOfAddress() {
 function choose(view) {
   for (const picture of document.querySelectorAll(".picture")) picture.hidden = picture.id !== view;
   for (const tab of document.querySelectorAll(".tab")) tab.setAttribute("aria-pressed", String(tab.dataset.view === view));
-}
-
-function switchTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
 }
 
 setUp();

@@ -1,6 +1,5 @@
 // The page that shows a training.  DATA holds the recorded epochs, and the chosen samples in each.
 
-const byId = (id) => document.getElementById(id);
 const LAST = DATA.epochs.length - 1;
 const END = DATA.epochs[LAST];
 const PICTURE = DATA.picture;
@@ -12,16 +11,6 @@ let playing = null;
 
 // Numbers.
 
-function written(x) {
-  // Three significant digits, whole numbers below 100,000 in full; as in the pictures.
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "−inf";
-  const size = Math.abs(x);
-  if (size < 99999.5 && (Number.isInteger(x) || size >= 999.5)) return x.toFixed(0).replace("-", "−").replace(/^−0$/, "0");
-  const [mantissa, exponent] = x.toExponential(2).split("e");
-  const plain = Number(exponent) >= -4 && Number(exponent) < 3;
-  return (plain ? x.toPrecision(3) : `${mantissa}e${Number(exponent)}`).replaceAll("-", "−");
-}
-
 function numberAt([kind, place]) {
   // What a reference stands for, in the epoch and for the sample shown.
   if (kind === "sum") return place.reduce((sum, [delta, source]) => sum + numberAt(delta) * numberAt(source), 0);
@@ -31,26 +20,6 @@ function numberAt([kind, place]) {
     given: DATA.samples[chosen].given,
   };
   return Number(lists[kind][place]); // infinities and NaN come as strings
-}
-
-const largestOf = (numbers) => numbers.reduce((top, x) => (Number.isFinite(x) ? Math.max(top, Math.abs(x)) : top), 0);
-
-function share(x, largest) {
-  if (!x || Number.isNaN(x)) return 0;
-  return largest ? Math.min(Math.abs(x) / largest, 1) : 1;
-}
-
-const HEAT = {
-  positive: ["#FEF3E2", "#FDE3BF", "#FDCB8B", "#FDB863"],
-  negative: ["#F3F1F8", "#DFDDEE", "#C9C4E0", "#B2ABD2"],
-};
-const DECADES = 3;
-
-function heat(x, largest) {
-  const part = share(x, largest);
-  if (!part) return "#FFFFFF";
-  const step = Math.ceil(4 * (1 + Math.log10(part) / DECADES));
-  return (x > 0 ? HEAT.positive : HEAT.negative)[Math.max(step, 1) - 1];
 }
 
 // Drawing with SVG.
@@ -81,14 +50,6 @@ function lastRows(group, count) {
     rows.set(y, [...(rows.get(y) || []), text]);
   }
   return [...rows.values()].slice(-count);
-}
-
-function cellsBehind(group, text) {
-  const y = Number(text.getAttribute("y"));
-  return [...group.querySelectorAll("rect")].filter((rect) => {
-    const [top, height] = ["y", "height"].map((name) => Number(rect.getAttribute(name)));
-    return height < 40 && top <= y && y <= top + height;
-  });
 }
 
 function align(group, row, text, cells) {
@@ -350,11 +311,7 @@ function show(to) {
   byId("first").disabled = byId("back").disabled = frame === 0;
   byId("next").disabled = frame === LAST;
   draw();
-  try {
-    history.replaceState(null, "", `#epoch=${epoch}`);
-  } catch {
-    // a sandboxed frame of a notebook has no address of its own
-  }
+  remember(`#epoch=${epoch}`);
 }
 
 function choose(sample) {
@@ -385,9 +342,7 @@ function play() {
 }
 
 function onKey(event) {
-  const presses = event.key === " " && event.target.matches("button");
-  if (presses || event.target.matches("select") || event.altKey || event.ctrlKey || event.metaKey) return;
-  const to = { ArrowRight: frame + 1, ArrowLeft: frame - 1, Home: 0, End: LAST, " ": frame + 1 }[event.key];
+  const to = keyLeads(event, frame);
   if (to === undefined) return;
   event.preventDefault();
   show(to);
@@ -396,11 +351,6 @@ function onKey(event) {
 function zoom() {
   const large = byId("network").classList.toggle("large");
   byId("zoom").setAttribute("aria-pressed", String(large));
-}
-
-function switchTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
 }
 
 function setUp() {
