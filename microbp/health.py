@@ -22,7 +22,7 @@ from microbp.traversal import (
     unique_names,
     units,
 )
-from microbp.value import Value, computed, name_of
+from microbp.value import Value, computed, evaluated, name_of
 
 MOST_SENTENCES = 10  # what one still reads; all findings are there to be read
 MOST_NAMES = 3  # of nodes that suffer from the same
@@ -287,9 +287,8 @@ def _began(case: _Case, node: Value) -> Finding:
 
 
 def _again(node: Value) -> float:
-    assert node.rule is not None
     try:
-        return node.rule.evaluate([o.data if isinstance(o, Value) else float(o) for o in node.operands])[0]
+        return evaluated(node)[0]
     except (ArithmeticError, ValueError):
         return 0.0  # it would have been refused
 

@@ -94,7 +94,7 @@ def paths(output: Value, node: Value, limit: int = 20) -> Paths:
     if type(limit) is not int or limit < 0:
         raise ValueError(f"paths: limit is how many paths to list, 0 or more, not {limit!r}")
     edges = _edges_towards(output, node)
-    listed = list(islice(_largest_first(output, node, edges), limit)) if edges or node is output else []
+    listed = list(islice(_largest_first(output, node, edges), limit))
     return Paths(output, node, listed, _count(output, node), derivatives(output).get(node, 0.0))
 
 

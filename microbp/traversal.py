@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from microbp.value import Value, computed
+from microbp.value import Value, computed, evaluated
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus")
 
@@ -100,10 +100,8 @@ def first_stale(*outputs: Value) -> Value | None:
 
 
 def _follows(node: Value) -> bool:
-    assert node.rule is not None
-    numbers = [o.data if isinstance(o, Value) else float(o) for o in node.operands]
     try:
-        data, partials = node.rule.evaluate(numbers)
+        data, partials = evaluated(node)
     except (ArithmeticError, ValueError):
         return False
     pairs = zip((data, *partials), (node.data, *node.partials))

@@ -123,9 +123,8 @@ class Value:
         before: list[tuple[Value, float, tuple[float, ...]]] = []
         try:
             for node in computed(self):
-                assert node.rule is not None
                 before.append((node, node.data, node.partials))
-                node.data, node.partials = _evaluate(node.rule, node.operands)
+                node.data, node.partials = evaluated(node)
         except BaseException:
             for node, data, partials in before:
                 node.data, node.partials = data, partials
@@ -336,6 +335,12 @@ def _remedy(number: Any) -> str:
     if number is None:
         return "perhaps a function forgot to return its result"
     return "convert it with float() if it stands for one"
+
+
+def evaluated(node: Value) -> tuple[float, tuple[float, ...]]:
+    """The value and the local derivatives that a computed node has for its operands as they are now."""
+    assert node.rule is not None
+    return _evaluate(node.rule, node.operands)
 
 
 def _evaluate(rule: Rule, operands: Sequence[Any]) -> tuple[float, tuple[float, ...]]:
