@@ -256,12 +256,11 @@ def explain(node: Value, of: Value) -> Explanation:
     found = units(of)
     edges = _edges(of, node, found)
     deltas = {unit.u: _delta(names[unit.u]) for unit in found}
-    order = _derived(node, of, edges)
+    order = _derived(node, of, edges, gradients)
     shown = set(order)
-    consumers = dict.fromkeys(t.consumer for n in order for t in edges.get(n, []))
     steps = [_step(n, edges.get(n, []), gradients, found) for n in order if n in gradients]
-    used = {term.consumer for step in steps for term in step.terms}
-    taken = [c for c in consumers if c in used and c not in shown and c is not of]
+    used = dict.fromkeys(term.consumer for step in steps for term in step.terms)
+    taken = [consumer for consumer in used if consumer not in shown and consumer is not of]
     notes = [*_independent(node, of, gradients, names), *_mismatches(node, of, gradients, names)]
     net_inputs = {unit.u: unit for unit in found if node not in unit.inner[: unit.inner.index(unit.u)]}
     return Explanation(node, of, steps, taken, notes, gradients, names, deltas, net_inputs)
@@ -285,13 +284,15 @@ def _edges(output: Value, node: Value, found: Sequence[FoundUnit]) -> dict[Value
     return edges
 
 
-def _derived(node: Value, output: Value, edges: Mapping[Value, list[Term]]) -> list[Value]:
+def _derived(
+    node: Value, output: Value, edges: Mapping[Value, list[Term]], gradients: Mapping[Value, float]
+) -> list[Value]:
     """The nodes to derive, from the output's side to `node`: those that are fewest steps away from it."""
     order, near = [node], {node}
     for reached in order:  # which grows while it is walked
         if reached is output:
             continue
-        for term in _largest(edges.get(reached, [])):
+        for term in _largest(edges.get(reached, []), gradients):
             if term.consumer not in near and term.consumer is not output and len(order) < MOST_STEPS:
                 near.add(term.consumer)
                 order.append(term.consumer)
@@ -308,13 +309,11 @@ def _step(
     return Step(node, kept, len(left_out), rest, gradients.get(node, 0.0), equation)
 
 
-def _largest(terms: list[Term], gradients: Mapping[Value, float] | None = None) -> list[Term]:
+def _largest(terms: list[Term], gradients: Mapping[Value, float]) -> list[Term]:
     """At most MOST_TERMS of the terms, those that send back most, in their own order."""
-    if len(terms) <= MOST_TERMS:
-        return terms
-    at = {id(t): abs(t.partial * (gradients[t.consumer] if gradients else 1.0)) for t in terms}
-    kept = {id(t) for t in sorted(terms, key=lambda t: at[id(t)], reverse=True)[:MOST_TERMS]}
-    return [term for term in terms if id(term) in kept]
+    sent = [abs(term.partial * gradients[term.consumer]) for term in terms]
+    places = sorted(range(len(terms)), key=sent.__getitem__, reverse=True)[:MOST_TERMS]
+    return [terms[place] for place in sorted(places)]
 
 
 def _equation(node: Value, terms: Sequence[Term], found: Sequence[FoundUnit]) -> str:
