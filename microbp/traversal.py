@@ -111,7 +111,7 @@ def _follows(node: Value) -> bool:
 def unique_names(*outputs: Value) -> dict[Value, str]:
     """A name for every node of a graph, all different: its label, or v1, v2, ... for nodes without one.
 
-    A label borne by several nodes is numbered, and each name is one printable line.
+    A label borne by several nodes is numbered, from the outputs on; each name is one printable line.
 
     >>> a, b = Value(2.0, "a"), Value(3.0, "a")
     >>> list(unique_names(a * b + 1).values())
@@ -128,7 +128,8 @@ def unique_names(*outputs: Value) -> dict[Value, str]:
             if found not in taken or found == name:
                 return found
 
-    return {node: fresh(one_line(node.label)) for node in nodes}
+    of_outputs = {output: fresh(one_line(output.label)) for output in dict.fromkeys(outputs) if output.label}
+    return {node: of_outputs.get(node) or fresh(one_line(node.label)) for node in nodes}
 
 
 def one_line(text: str) -> str:

@@ -161,3 +161,15 @@ def test_numbers_beside_a_formula():
         "1", "0", "0.3333", "1e-07", "2e+06", "inf", "nan",
     ]  # fmt: skip
     assert (factor(-1.5), factor(1.5)) == ("(-1.5)", "1.5")
+
+
+def test_an_output_keeps_its_label_where_another_node_bears_the_same():
+    """As the E of a squared error and of the loss that adds a penalty to it."""
+    w = Value(3.0, "w")
+    error = w**2
+    penalty = w * 0.1
+    loss = error + penalty
+    error.label = loss.label = "E"
+    names = unique_names(loss)
+    assert [names[node] for node in (w, error, penalty, loss)] == ["w", "E (2)", "v1", "E"]
+    assert len(set(names.values())) == len(names)
