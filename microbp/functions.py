@@ -167,11 +167,16 @@ def pick(values: Iterable[Operand], index: SupportsFloat) -> Value:
     7.0
     """
     xs = [as_value(x, "pick") for x in values]
+
+    def missing(place: SupportsFloat) -> str:
+        return f"pick: there is no value {place!r} among {len(xs)}; they count from 0 to {len(xs) - 1}"
+
+    if isinstance(index, Value) and index.traced:
+        index.demand(lambda n: (n >= 0) & (n < len(xs)) & (n % 1 == 0), IndexError, missing)
+        return apply(RULES["pick"], (*xs, index))
     place = as_float(index, "pick")
     if place not in range(len(xs)):
-        raise IndexError(
-            f"pick: there is no value {index!r} among {len(xs)}; they count from 0 to {len(xs) - 1}"
-        )
+        raise IndexError(missing(index))
     return apply(RULES["pick"].holding(-1), (*xs, int(place)))
 
 

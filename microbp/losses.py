@@ -10,7 +10,7 @@ All raise ValueError for lengths that differ, and TypeError for what is not a re
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from microbp import functions
@@ -66,9 +66,10 @@ def binary_cross_entropy(predicted: OneOrMany, target: OneOrMany) -> Value:
     terms: list[Value] = []
     for y, t in zip(ys, ts):
         _check_probability(t)
-        if t.inputs or t.data != 0.0:
+        known = not t.inputs and not t.traced
+        if not known or t.data != 0.0:
             terms.append(-(t * y.log()))
-        if t.inputs or t.data != 1.0:
+        if not known or t.data != 1.0:
             terms.append(-((1 - t) * (1 - y).log()))
     return _loss(_total(terms))
 
@@ -117,11 +118,11 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
         us, ts = _paired("cross_entropy", us, target)
         for t in ts:
             _check_probability(t)
-        total = sum(t.data for t in ts)
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(
-                f"cross_entropy: the probabilities of the classes add up to {total:.6g}, not to 1"
-            )
+        _check(
+            functions.sum(ts),
+            lambda total: abs(total - 1.0) <= 1e-9,
+            "cross_entropy: the probabilities of the classes add up to {:.6g}, not to 1",
+        )
         right = weighted_sum(ts, us)
     return _loss(logsumexp([u - right for u in us]))
 
@@ -162,5 +163,16 @@ def _loss(value: Value) -> Value:
 
 
 def _check_probability(t: Value) -> None:
-    if not 0.0 <= t.data <= 1.0:
-        raise ValueError(f"a target of cross-entropy is a probability from 0 to 1, not {t.data:.6g}")
+    _check(
+        t,
+        lambda number: (number >= 0.0) & (number <= 1.0),
+        "a target of cross-entropy is a probability from 0 to 1, not {:.6g}",
+    )
+
+
+def _check(value: Value, holds: Callable[[Any], Any], message: str) -> None:
+    """Raise ValueError unless `holds` is true of a value's number, as soon as it is known."""
+    if value.traced:
+        value.demand(holds, ValueError, message.format)
+    elif not holds(value.data):
+        raise ValueError(message.format(value.data))

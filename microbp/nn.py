@@ -89,7 +89,8 @@ class Unit:
             )
         z.label = self._z_label
         u.label = self._u_label  # last, for a linear unit, whose z is its u
-        self._pass = u, z
+        if not z.traced:
+            self._pass = u, z
         return z
 
     @property

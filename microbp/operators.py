@@ -182,7 +182,7 @@ def _node(rule: Rule, rule_name: str, **operands: str) -> str:
         take=f"{', '.join(names)} = {', '.join(data.values())}",
         forward=forward,
         slopes=_tuple([slope for name, slope in zip(names, slopes) if name != held]),
-        errors="(ArithmeticError, ValueError)",
+        errors="(ArithmeticError, ValueError, AttributeError)",
         otherwise="apply",
         rule=rule_name,
         operands=_tuple([*operands.values()]),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numbers
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import count
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, SupportsFloat
 
 from microbp.rules import Rule
 
@@ -44,6 +44,8 @@ class Value:
 
     __slots__ = ("birth", "constant", "data", "grad", "inputs", "label", "partials", "reached", "rule")
     __array_ufunc__ = None  # makes NumPy leave `array * value` to Value, which refuses it
+
+    traced: ClassVar[bool] = False  # whether it stands for a number not known yet, as when compiling
 
     data: float
     grad: float
@@ -203,6 +205,13 @@ class Value:
         def sin(self) -> Value: ...
         def cos(self) -> Value: ...
 
+        # what Values have while compiling, whose numbers are not known: see compiler/traced.py
+
+        def recorded(self, rule: Rule, inputs: tuple[Value, ...], constant: Any) -> Value: ...
+        def demand(
+            self, holds: Callable[[Any], Any], error: type[Exception], message: Callable[[float], str]
+        ) -> None: ...
+
 
 Number = SupportsFloat
 Operand = Value | SupportsFloat
@@ -242,11 +251,12 @@ def apply(rule: Rule, operands: Sequence[Any]) -> Value:
 
     Raises what the arithmetic raises outside the rule's domain, naming the operands.
     """
+    held = None if rule.place is None else operands[rule.place]
+    inputs = operands if rule.place is None else operands[1:] if rule.place == 0 else operands[:-1]
+    for input in inputs:
+        if isinstance(input, Value) and input.traced:
+            return input.recorded(rule, tuple(inputs), held)
     data, partials = _evaluate(rule, operands)
-    if rule.place is None:
-        return new_node(data, rule, tuple(operands), partials)
-    held = operands[rule.place]
-    inputs = operands[1:] if rule.place == 0 else operands[:-1]
     return new_node(data, rule, tuple(inputs), partials, held)
 
 

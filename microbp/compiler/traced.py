@@ -1,0 +1,121 @@
+"""Traced: a Value that stands for a number not known yet, and the trace of a function of such Values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from microbp.rules import Rule
+from microbp.value import Value, next_birth
+
+
+class Demand(NamedTuple):
+    """What a function asks of the numbers of its samples, to be checked when they are known.
+
+    `holds` is given an array of the numbers that `node` stands for and says which are right;
+    `error` is raised with `message` of the first that is not.
+    """
+
+    node: Value
+    holds: Callable[[Any], Any]
+    error: type[Exception]
+    message: Callable[[float], str]
+
+
+class NotKnown(AttributeError, TypeError):
+    """Raised where the number of a Traced is asked for.
+
+    To a user it is a TypeError; the operators, which find no number to compute with, see that an
+    attribute is missing and leave the operation to be recorded.  They do not read the message, so
+    it is written when somebody does.
+    """
+
+    def __str__(self) -> str:
+        [node] = self.args
+        return (
+            f"{node.described()} has no number while a program is compiled, so nothing may depend on its "
+            ".data: a branch on it would be the same for all samples.  Use relu, abs, microbp.max, "
+            'microbp.min or pick, or stay with the eager engine (fit(..., engine="eager"))'
+        )
+
+
+class Traced(Value):
+    """A Value of the graph that is being compiled: it has a place in the graph, and no number.
+
+    Operations on it are recorded and not evaluated.  Whatever asks for its number raises
+    a TypeError, so that no branch on data is frozen into a program unnoticed.
+    """
+
+    __slots__ = ("demands",)
+    traced = True
+
+    demands: list[Demand]
+
+    @classmethod
+    def input(cls, label: str, demands: list[Demand]) -> Traced:
+        """A leaf that stands for one number of each sample; what is asked of it is added to `demands`."""
+        return _node(None, (), None, label, demands)
+
+    def recorded(self, rule: Rule, inputs: tuple[Value, ...], constant: Any) -> Traced:
+        """A node: `rule` applied to `inputs`, this one among them, and perhaps to a plain number."""
+        return _node(rule, inputs, constant, "", self.demands)
+
+    def demand(
+        self, holds: Callable[[Any], Any], error: type[Exception], message: Callable[[float], str]
+    ) -> None:
+        """Ask that `holds` is true of the number that this stands for, in every sample."""
+        self.demands.append(Demand(self, holds, error, message))
+
+    @property
+    def data(self) -> NoReturn:  # type: ignore[override]
+        raise NotKnown(self)
+
+    def backward(self, seed: Any = 1.0) -> NoReturn:
+        raise TypeError(
+            f"{self.described()} has no number while a program is compiled, and so no gradient; "
+            "return the loss, and take the gradients from program.value_and_grad(X, Y)"
+        )
+
+    def _refuse(self, other: object = None) -> NoReturn:
+        raise TypeError(
+            f"{self.described()} has no number while a program is compiled, so it has no truth and no order, "
+            "and is no plain float.  Use relu, abs, microbp.max, microbp.min or pick instead of a "
+            'branch, or stay with the eager engine (fit(..., engine="eager"))'
+        )
+
+    __bool__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __int__ = __index__ = __round__ = _refuse
+
+    def described(self) -> str:
+        """The node by its label, or by how it is made."""
+        return f"'{self.label}'" if self.label else f"'{self._made()}'"
+
+    def _made(self) -> str:
+        if self.rule is None:
+            return "an input"
+        if any(input.rule and not input.label for input in self.inputs):
+            return f"a {self.rule.name}"
+        names = [
+            (o.label or "?") if isinstance(o, Traced) else f"{o.data:.6g}" if isinstance(o, Value) else str(o)
+            for o in self.operands
+        ]
+        return self.rule.formula(names) if len(names) <= 4 else f"{self.rule.name} of {len(names)}"
+
+    def __repr__(self) -> str:
+        return f"Traced({self.label or self._made()})"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if not spec else self._refuse()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot copy or pickle {self!r}: it has no number while a program is compiled")
+
+
+def _node(
+    rule: Rule | None, inputs: tuple[Value, ...], constant: Any, label: str, demands: list[Demand]
+) -> Traced:
+    node = Traced.__new__(Traced)
+    node.grad, node.label, node.rule, node.inputs = 0.0, label, rule, inputs
+    node.partials, node.constant, node.birth, node.reached = (), constant, next_birth(), None
+    node.demands = demands
+    return node
