@@ -30,6 +30,7 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
+    from microbp.compiler.program import compile as compile
     from microbp.health import diagnose
     from microbp.history import History
     from microbp.ledger import paths
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
+    "microbp.compiler.program": ["compile"],
     "microbp.health": ["diagnose"],
     "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
@@ -84,7 +86,7 @@ _ROOMS = {
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-# Names of Python's own (abs, max, min, sum) are left out: `from microbp import *` must not hide them.
+# Names of Python's own (abs, compile, max, min, sum) are left out: `import *` must not hide them.
 __all__ = [
     "MLP",
     "RULES",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from microbp.value import Number, Value, as_float
@@ -18,6 +18,7 @@ class Optimizer(ABC):
 
     def __init__(self) -> None:
         self._memory: dict[Value, Any] = {}
+        self._in_arrays: tuple[Sequence[Value], Any] | None = None
 
     @abstractmethod
     def change(self, data: Any, grad: Any, memory: Any) -> tuple[Any, Any]:
@@ -29,20 +30,51 @@ class Optimizer(ABC):
         Raises FloatingPointError where a parameter would become infinite or NaN, and then
         changes nothing.
         """
+        self._memory_by_parameter()
         steps = []
         for parameter in parameters:
             change, memory = self.change(parameter.data, parameter.grad, self._memory.get(parameter))
             data = parameter.data + change
             if not math.isfinite(data):
-                raise FloatingPointError(
-                    f"the step would make {parameter.label or 'a parameter'} = {data} "
-                    f"(it is {parameter.data:.6g} and its gradient {parameter.grad:.6g}); "
-                    "no parameter was changed.  A smaller lr may help"
-                )
+                raise _too_far(parameter.label, data, parameter.data, parameter.grad)
             steps.append((parameter, data, memory))
         for parameter, data, memory in steps:
             parameter.data = data
             self._memory[parameter] = memory
+
+    def step_arrays(self, parameters: Sequence[Value], data: Any, grad: Any) -> bool:
+        """`step` for parameters whose numbers are in arrays: changes `data` in place, by the same rule.
+
+        What is remembered of each parameter is shared with `step`.  Returns whether it could be
+        done; not where some of the parameters were never changed before and others were, or where
+        an optimizer of one's own has a rule that serves no arrays, and then nothing has changed.
+        Raises FloatingPointError as `step` does.
+        """
+        try:
+            memory = self._memory_in_arrays(parameters)
+            change, memory = self.change(data, grad, memory)
+            new = data + change
+        except (TypeError, ValueError):
+            return False
+        if not math.isfinite(new.dot(new)):  # or perhaps just too large to be squared
+            for parameter, *numbers in zip(parameters, new.tolist(), data.tolist(), grad.tolist()):
+                if not math.isfinite(numbers[0]):
+                    raise _too_far(parameter.label, *numbers)
+        data[:] = new
+        self._in_arrays = parameters, memory
+        return True
+
+    def _memory_in_arrays(self, parameters: Sequence[Value]) -> Any:
+        if self._in_arrays is None or self._in_arrays[0] is not parameters:
+            self._memory_by_parameter()
+            return _joined([self._memory.get(parameter) for parameter in parameters])
+        return self._in_arrays[1]
+
+    def _memory_by_parameter(self) -> None:
+        if self._in_arrays is not None:
+            parameters, memory = self._in_arrays
+            self._memory.update((parameter, _entry(memory, i)) for i, parameter in enumerate(parameters))
+            self._in_arrays = None
 
 
 class SGD(Optimizer):
@@ -68,8 +100,10 @@ class SGD(Optimizer):
         self.weight_decay = _at_least_zero(weight_decay, "weight_decay")
 
     def change(self, data: Any, grad: Any, memory: Any) -> tuple[Any, Any]:
-        change = -self.lr * (grad + self.weight_decay * data)
-        if memory is not None:
+        if self.weight_decay:
+            grad = grad + self.weight_decay * data
+        change = -self.lr * grad
+        if self.momentum and memory is not None:
             change = change + self.momentum * memory
         return change, change
 
@@ -109,6 +143,38 @@ class Adam(Optimizer):
 
     def __repr__(self) -> str:
         return f"Adam(lr={self.lr}, beta1={self.beta1}, beta2={self.beta2}, epsilon={self.epsilon})"
+
+
+def _too_far(label: str, after: float, before: float, grad: float) -> FloatingPointError:
+    return FloatingPointError(
+        f"the step would make {label or 'a parameter'} = {after} "
+        f"(it is {before:.6g} and its gradient {grad:.6g}); "
+        "no parameter was changed.  A smaller lr may help"
+    )
+
+
+def _joined(memories: Sequence[Any]) -> Any:
+    """What is remembered of single parameters, as arrays over all of them.
+
+    Raises TypeError where nothing is remembered of some of them only.
+    """
+    import numpy as np
+
+    first = memories[0] if memories else None
+    if all(memory is None for memory in memories):
+        return None
+    if isinstance(first, tuple):
+        return tuple(_joined(entries) for entries in zip(*memories))
+    if isinstance(first, int) and all(memory == first for memory in memories):
+        return first
+    return np.array(memories, dtype=float)
+
+
+def _entry(memory: Any, i: int) -> Any:
+    """What is remembered of one parameter."""
+    if isinstance(memory, tuple):
+        return tuple(_entry(part, i) for part in memory)
+    return memory[i].item() if hasattr(memory, "shape") else memory
 
 
 def _positive(number: Number, name: str) -> float:

@@ -1,0 +1,136 @@
+"""Memory: the parameters' numbers in one array, while the Values that the user holds stay right.
+
+While a program works with the array, its parameters are of class Held: whoever looks at one of
+them, or assigns to it, makes the memory write all numbers back first, and they are plain Values
+again.  A program that runs on takes their numbers anew.  So nobody sees an old number, and a
+training of many steps pays for the exchange once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+from weakref import ref
+
+from microbp.compiler.kernels import Array
+from microbp.value import Value
+
+
+class Held(Value):
+    """A parameter whose numbers are in a program's array at the moment."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> float:
+        return _released(self).data
+
+    @data.setter
+    def data(self, number: float) -> None:
+        _released(self).data = number
+
+    @property
+    def grad(self) -> float:
+        return _released(self).grad
+
+    @grad.setter
+    def grad(self, number: float) -> None:
+        _released(self).grad = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _released(self).__reduce__()
+
+
+def _memory_of(value: Value) -> Memory | None:
+    """The memory that holds a Value; None where nobody does."""
+    memory = value.constant if isinstance(value, Held) else None
+    return memory() if memory is not None else None  # type: ignore[operator]
+
+
+def _released(value: Value) -> Value:
+    """The same Value, a plain one again."""
+    memory = _memory_of(value)
+    if memory is not None:
+        memory.release()
+    return value
+
+
+_DATA, _GRAD = Value.__dict__["data"], Value.__dict__["grad"]
+
+
+class Memory:
+    """The numbers of `trained` and `fixed` in `data`, an array, one after another.
+
+    `gradient`, once it is set, holds the gradients of those that are trained.  The numbers in
+    the arrays count while the Values are held, and those of the Values otherwise.
+    """
+
+    def __init__(self, trained: Sequence[Value], fixed: Sequence[Value], data: Array) -> None:
+        self._held = False
+        self._lock = RLock()
+        self._me = ref(self)
+        self.trained = list(trained)
+        self.values = [*trained, *fixed]
+        self.data = data
+        self.gradient: Array | None = None
+        for value in self.values:
+            if type(value) not in (Value, Held):
+                raise TypeError(
+                    f"compile: {value!r} is of class {type(value).__name__}; parameters are plain Values"
+                )
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """For the time of a run: the numbers are in the arrays, and whoever looks at a Value waits.
+
+        Raises RuntimeError where a run is under way already in another thread, of this program or
+        of another one with the same parameters.
+        """
+        with self._alone():
+            self.hold()
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "a program is running in another thread with the same parameters and arrays; "
+                "wait for it to end, or give each thread a network and a program of its own"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def hold(self) -> None:
+        """Take the numbers of the Values, unless they are held already."""
+        if self._held:
+            return
+        for other in {_memory_of(value) for value in self.values} - {None}:
+            with other._alone():  # type: ignore[union-attr]
+                other.release()  # type: ignore[union-attr]
+        self.data[:] = [value.data for value in self.values]
+        self.gradient = None
+        self._held = True
+        for value in self.values:
+            value.constant = self._me  # type: ignore[assignment]
+            value.__class__ = Held
+
+    def release(self) -> None:
+        """Give the numbers back to the Values; waits for a run that is under way."""
+        with self._lock:
+            if not self._held:
+                return
+            self._held = False
+            if self.gradient is not None:
+                for value, number in zip(self.trained, self.gradient.tolist()):
+                    _GRAD.__set__(value, number)
+            for value, number in zip(self.values, self.data.tolist()):
+                _DATA.__set__(value, number)
+                value.__class__ = Value
+                value.constant = None
+
+    def __del__(self) -> None:
+        self.release()
