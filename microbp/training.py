@@ -7,14 +7,14 @@ import numbers
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
+from microbp.engines import Eager, Engine, Pair, compiled_or
 from microbp.history import History, Loss, Record
 from microbp.losses import squared_error
 from microbp.nn import as_random, as_samples, check_count
 from microbp.optim import SGD, Optimizer
-from microbp.traversal import topological
-from microbp.value import Value, as_float, computed, made_of, name_of, zero_grad
+from microbp.value import Value, as_float
 
 
 def fit(
@@ -33,6 +33,7 @@ def fit(
     progress: bool = True,
     stop_when: Callable[[History], bool] | float | None = None,
     record: int | None = None,
+    engine: str = "compiled",
 ) -> History:
     """Train by gradient descent on the labelled pairs of X and Y; the parameters change in place.
 
@@ -45,6 +46,10 @@ def fit(
     `stop_when(history)` is true after an epoch, or when the loss falls below `stop_when`, a number.
     With `record` the parameters are kept before training, after every `record` epochs and at the
     end, at most 200 times in all: `explore(history)` then shows how the network learned.
+
+    The batches are compiled, which changes the numbers by no more than rounding.  With `engine`
+    "eager" every sample is a graph of Values that can be looked at, as units' u, z and delta are
+    those of the last eager pass; what cannot be compiled is trained so too, and a warning says why.
 
     Ctrl-C ends training and returns what was learned.
 
@@ -67,35 +72,30 @@ def fit(
     check_count(size, "batch_size")
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
+    if engine not in ("compiled", "eager"):
+        raise ValueError(f"engine is 'compiled' or 'eager', not {engine!r}")
     random = as_random(seed)
     history = History(record=_record(record, network, loss, data, trained))
-    before = [parameter.data for parameter in trained]
+    eager = Eager(network, loss, trained, optimizer, reduction)
     try:
+        steps: Engine = compiled_or(eager, list(data), held_out) if engine == "compiled" else eager
         with _reporting(progress, epochs) as report:
             for epoch in range(1, epochs + 1):
                 if shuffle and size < len(data):
                     random.shuffle(data)
                 losses: list[float] = []
                 for start in range(0, len(data), size):
-                    batch = data[start : start + size]
-                    before = [parameter.data for parameter in trained]
-                    zero_grad(trained)
-                    weight = 1.0 / len(batch) if reduction == "mean" else 1.0
-                    losses += [_backward(network, loss, pair, weight, epoch) for pair in batch]
-                    _check_gradients(network, loss, batch, trained, epoch)
-                    optimizer.step(trained)
+                    losses += steps.step(data[start : start + size], epoch)
                 history.loss.append(_reduced(losses, reduction))
                 if held_out is not None:
-                    history.validation_loss.append(_loss_of(network, loss, held_out, reduction, epoch))
+                    history.validation_loss.append(_reduced(steps.losses(held_out, epoch), reduction))
                 if history.record is not None:
                     history.record.keep_if_due(epoch)
                 report(epoch, history)
                 if _should_stop(stop_when, history):
                     history.ended = "stop_when"
                     break
-    except KeyboardInterrupt:  # perhaps in the middle of a step: what was learned before it is whole
-        for parameter, number in zip(trained, before):
-            parameter.data = number
+    except KeyboardInterrupt:
         history.ended = "interrupted"
     if history.record is not None:
         history.record.finish(history.epochs)
@@ -146,19 +146,13 @@ def _same_class(output: float | list[float], target: float | list[float], thresh
     return (output > threshold) == (target > threshold)
 
 
-class _Pair(NamedTuple):
-    number: int  # counted from 1, as people count
-    x: Any
-    y: Any
-
-
-def _pairs(X: Iterable[Any], Y: Iterable[Any]) -> list[_Pair]:
+def _pairs(X: Iterable[Any], Y: Iterable[Any]) -> list[Pair]:
     xs, ys = _rows(X, "X"), _rows(Y, "Y")
     if len(xs) != len(ys):
         raise ValueError(f"X has {len(xs)} samples and Y {len(ys)} targets; each sample needs one target")
     if not xs:
         raise ValueError("X and Y are empty; there is nothing to learn from")
-    return [_Pair(number, x, y) for number, (x, y) in enumerate(zip(xs, ys), start=1)]
+    return [Pair(number, x, y) for number, (x, y) in enumerate(zip(xs, ys), start=1)]
 
 
 def _rows(samples: Iterable[Any], name: str) -> list[Any]:
@@ -189,7 +183,7 @@ def _parameters(network: Any, parameters: Sequence[Value] | None) -> list[Value]
 
 
 def _record(
-    every: int | None, network: Callable[[Any], Any], loss: Loss, pairs: list[_Pair], trained: list[Value]
+    every: int | None, network: Callable[[Any], Any], loss: Loss, pairs: list[Pair], trained: list[Value]
 ) -> Record | None:
     if every is None:
         return None
@@ -198,67 +192,6 @@ def _record(
     record = Record(network, loss, X, Y, trained, int(every))
     record.keep(0)
     return record
-
-
-def _backward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, weight: float, epoch: int) -> float:
-    """One sample forward and backward; its gradients add up in the parameters."""
-    E = _forward(network, loss, pair, epoch)
-    E.backward(weight)
-    return E.data
-
-
-def _forward(network: Callable[[Any], Any], loss: Loss, pair: _Pair, epoch: int) -> Value:
-    where = f"epoch {epoch}, sample {pair.number}"
-    try:
-        E = loss(network(pair.x), pair.y)
-    except (ArithmeticError, ValueError, IndexError) as error:
-        if type(error) in (ValueError, IndexError, ZeroDivisionError, OverflowError):
-            raise type(error)(f"{where}: {error}") from error
-        raise
-    if not isinstance(E, Value):
-        raise TypeError(f"{where}: the loss is a Value, and {type(E).__name__} came")
-    if not math.isfinite(E.data):
-        bad = next(node for node in topological(E) if not math.isfinite(node.data))
-        raise FloatingPointError(
-            f"{where}: the loss is {E.data}, and the first node that is not finite is {_introduce(bad)}; "
-            "the parameters are as they were before this step.  A smaller lr may help"
-        )
-    return E
-
-
-def _check_gradients(
-    network: Callable[[Any], Any], loss: Loss, batch: list[_Pair], trained: list[Value], epoch: int
-) -> None:
-    """Refuse gradients that are not finite, naming the sample and the node they come from."""
-    bad = next((parameter for parameter in trained if not math.isfinite(parameter.grad)), None)
-    if bad is None:
-        return
-    for pair in batch:
-        E = _forward(network, loss, pair, epoch)
-        E.backward()
-        for node in reversed(computed(E)):
-            if not all(math.isfinite(partial * node.grad) for partial in node.partials):
-                raise FloatingPointError(
-                    f"epoch {epoch}, sample {pair.number}: the gradient of {bad.label or 'a parameter'} is "
-                    f"{bad.grad}; going backward it is lost at {_introduce(node)}, whose local derivatives "
-                    f"are {', '.join(f'{partial:.6g}' for partial in node.partials[:4])}; "
-                    "the parameters are as they were before this step"
-                )
-    raise FloatingPointError(
-        f"epoch {epoch}: the gradients of {len(batch)} samples add up to {bad.grad} at "
-        f"{bad.label or 'a parameter'}; the parameters are as they were before this step"
-    )
-
-
-def _introduce(node: Value) -> str:
-    made = made_of(node)
-    return f"{name_of(node)} = {node.data:.6g}" + (f" (computed as {made})" if made and node.label else "")
-
-
-def _loss_of(
-    network: Callable[[Any], Any], loss: Loss, pairs: list[_Pair], reduction: str, epoch: int
-) -> float:
-    return _reduced([_forward(network, loss, pair, epoch).data for pair in pairs], reduction)
 
 
 def _reduced(losses: list[float], reduction: str) -> float:

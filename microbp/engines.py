@@ -1,0 +1,181 @@
+"""The two ways in which `fit` computes a step: node by node, or compiled for whole batches."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from microbp.finite import check_gradients, computed_loss
+from microbp.history import Loss
+from microbp.optim import Optimizer
+from microbp.value import Value, zero_grad
+
+if TYPE_CHECKING:
+    from microbp.compiler.compiled import Array, Compiled
+
+
+class Pair(NamedTuple):
+    """A sample and its target."""
+
+    number: int  # counted from 1, as people count
+    x: Any
+    y: Any
+
+
+class Engine(Protocol):
+    """What `fit` asks for."""
+
+    def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
+        """The losses of a batch before a step, and the step: the parameters change by its gradients."""
+
+    def losses(self, pairs: Sequence[Pair], epoch: int) -> list[float]:
+        """The losses of samples that nothing is learned from."""
+
+
+class Eager:
+    """Computes sample by sample, each a graph of Values that stays to be looked at until the next.
+
+    `reason` says why the batches are not compiled, if they were to be; it is told once, after
+    the first step, as long as that step does not fail for a reason of its own.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Any], Any],
+        loss: Loss,
+        trained: Sequence[Value],
+        optimizer: Optimizer,
+        reduction: str,
+    ) -> None:
+        self.network, self.loss, self.trained = network, loss, trained
+        self.optimizer, self.reduction = optimizer, reduction
+        self.reason = ""
+
+    def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
+        before = [parameter.data for parameter in self.trained]
+        zero_grad(self.trained)
+        weight = 1.0 / len(batch) if self.reduction == "mean" else 1.0
+        losses = [self._backward(pair, weight, epoch) for pair in batch]
+        self._check_gradients(batch, epoch)
+        try:
+            self.optimizer.step(self.trained)
+        except KeyboardInterrupt:  # perhaps in the middle of it
+            for parameter, number in zip(self.trained, before):
+                parameter.data = number
+            raise
+        self._tell_reason()
+        return losses
+
+    def losses(self, pairs: Sequence[Pair], epoch: int) -> list[float]:
+        return [self._forward(pair, epoch).data for pair in pairs]
+
+    def _backward(self, pair: Pair, weight: float, epoch: int) -> float:
+        """One sample forward and backward; its gradients add up in the parameters."""
+        E = self._forward(pair, epoch)
+        E.backward(weight)
+        return E.data
+
+    def _forward(self, pair: Pair, epoch: int) -> Value:
+        E: Value = computed_loss(
+            lambda: self.loss(self.network(pair.x), pair.y), f"epoch {epoch}, sample {pair.number}"
+        )
+        return E
+
+    def _check_gradients(self, batch: Sequence[Pair], epoch: int) -> None:
+        """Refuse gradients that are not finite, naming the sample and the node they come from."""
+        bad = next((parameter for parameter in self.trained if not math.isfinite(parameter.grad)), None)
+        if bad is None:
+            return
+        for pair in batch:
+            check_gradients(self._forward(pair, epoch), self.trained, f"epoch {epoch}, sample {pair.number}")
+        raise FloatingPointError(
+            f"epoch {epoch}: the gradients of {len(batch)} samples add up to {bad.grad} at "
+            f"{bad.label or 'a parameter'}; the parameters are as they were before this step"
+        )
+
+    def _tell_reason(self) -> None:
+        if self.reason:
+            warnings.warn(
+                f"fit goes on with the eager engine, node by node, as this cannot be compiled: {self.reason}",
+                stacklevel=4,
+            )
+            self.reason = ""
+
+
+class Batches:
+    """Computes a batch at once by a compiled program; what it cannot do, or explain, is left to `eager`."""
+
+    def __init__(self, compiled: Compiled, columns: Array, eager: Eager) -> None:
+        self.compiled, self.columns, self.eager = compiled, columns, eager
+        self._others: tuple[Sequence[Pair], Array] | None = None
+
+    def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
+        from microbp.compiler.compiled import raised_flags
+
+        columns = self._columns_of(batch)
+        with self.compiled.memory.use(), raised_flags():
+            executor = self.compiled.evaluate(columns, self.eager.reduction)
+            if executor is not None:
+                self.compiled.step(self.eager.optimizer, executor)
+                return executor.losses()
+        return self.eager.step(batch, epoch)
+
+    def losses(self, pairs: Sequence[Pair], epoch: int) -> list[float]:
+        from microbp.compiler.compiled import raised_flags
+
+        if self._others is None or self._others[0] is not pairs:
+            self._others = pairs, columns_of(pairs, self.compiled)
+        with self.compiled.memory.use(), raised_flags():
+            executor = self.compiled.evaluate(self._others[1], "sum", backward=False)
+            if executor is not None:
+                return executor.losses()
+        return self.eager.losses(pairs, epoch)
+
+    def _columns_of(self, batch: Sequence[Pair]) -> Array:
+        places = [pair.number - 1 for pair in batch]
+        everything = places == list(range(self.columns.shape[1]))
+        return self.columns if everything else self.columns[:, places]
+
+
+def compiled_or(eager: Eager, pairs: Sequence[Pair], held_out: Sequence[Pair] | None) -> Engine:
+    """An engine for batches, or `eager` where the network, the loss or the samples cannot be compiled.
+
+    Raises what the loss asks of its targets and is not so.
+    """
+    from microbp.compiler.compiled import Compiled
+    from microbp.compiler.recording import record
+
+    try:
+        shapes = [rows.shape[1:] for rows in _rows_of(pairs)]
+        compiled = Compiled(record(_loss_of_sample(eager), shapes, eager.trained))
+        columns = columns_of(pairs, compiled)
+        if held_out is not None:
+            columns_of(held_out, compiled)
+    except Exception as error:
+        eager.reason = str(error)
+        return eager
+    try:
+        compiled.check_demands(columns)
+    except Exception:
+        eager.losses(pairs, 1)  # raises the same, of the same sample
+        raise
+    return Batches(compiled, columns, eager)
+
+
+def _loss_of_sample(eager: Eager) -> Callable[[Any, Any], Any]:
+    return lambda x, t: eager.loss(eager.network(x), t)
+
+
+def _rows_of(pairs: Sequence[Pair]) -> list[Array]:
+    from microbp.compiler.batches import as_rows
+
+    return [as_rows([pair.x for pair in pairs], "X"), as_rows([pair.y for pair in pairs], "Y")]
+
+
+def columns_of(pairs: Sequence[Pair], compiled: Compiled) -> Array:
+    """The samples as columns of numbers."""
+    from microbp.compiler.batches import as_columns
+
+    return as_columns(_rows_of(pairs), ["X", "Y"], compiled.recording.shapes)
