@@ -242,7 +242,7 @@ def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None
     while terms:
         term = terms.pop()
         name = term.rule.name if term.rule else ""
-        whole = name in ("sum", "product") and term.rule is not None and term.rule.place is None
+        whole = name in ("sum", "product") and (term.constant is None or _begins_with_zero(term))
         if term in inner or (term is not u and len(users[term]) > 1):  # it is used twice
             whole = False
         if whole and name == "sum":
@@ -264,6 +264,11 @@ def _net_input(u: Value, users: Mapping[Value, list[Value]]) -> _NetInput | None
         biases[0] if biases else None,
         tuple(sorted(inner, key=lambda node: node.birth)),
     )
+
+
+def _begins_with_zero(term: Value) -> bool:
+    """Whether a term is 0 + something, as Python's own sum begins."""
+    return term.rule is not None and term.rule.name == "sum" and term.constant == 0
 
 
 def _weight_first(a: Value, b: Value) -> tuple[Value, Value]:

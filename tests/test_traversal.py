@@ -143,12 +143,16 @@ def hand_built(kind: str) -> tuple[Value, tuple[Value, ...], Value | None]:
         return microbp.sum([p, q, b]), (p, q), b
     if kind == "without a bias":
         return p + q, (p, q), None
+    if kind == "Python's own sum":
+        zero = 0 + p
+        s = zero + q
+        return s + b, (p, q, zero, s), b
     p, q = x1 * w1, x2 * w2
     s = p + q
     return s + b, (p, q, s), b
 
 
-KINDS = ["w*x + b", "b + w*x", "a balanced tree", "one sum", "without a bias", "x*w + b"]
+KINDS = ["w*x + b", "b + w*x", "a balanced tree", "one sum", "without a bias", "Python's own sum", "x*w + b"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
