@@ -55,9 +55,9 @@ def describe(plan: Plan) -> str:
 
 def _nodes(plan: Plan, step: Step) -> str:
     first, last = (one_line(plan.labels[step.nodes[k]])[:24] for k in (0, -1))
-    if len(step.nodes) == 1 or not (first and last):
-        return first if len(step.nodes) == 1 else f"{len(step.nodes)} nodes"
-    return f"{first} .. {last}"
+    if len(step.nodes) == 1:
+        return first
+    return f"{first} .. {last}" if first and last and first != last else f"{len(step.nodes)} nodes"
 
 
 def _operation(step: Step) -> str:
