@@ -807,7 +807,7 @@ def test_the_source_of_a_wide_network_is_short():
 
 
 def test_every_kind_of_step_is_written():
-    from microbp.compiler.sources.steps import KINDS
+    from microbp.compiler.sources.kinds import KINDS
 
     w = values(2, label="w")
 

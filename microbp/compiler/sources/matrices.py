@@ -13,7 +13,7 @@ from itertools import chain
 
 from microbp.compiler.plan import Plan, Step
 from microbp.compiler.recording import Structure, flat
-from microbp.compiler.sources.steps import KINDS, Written
+from microbp.compiler.sources.kinds import KINDS, Written
 from microbp.compiler.sources.text import Product, called_on, helpers_of, wrapped
 from microbp.compiler.sources.writer import Writer, complete
 from microbp.value import Value
