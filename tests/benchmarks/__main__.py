@@ -10,10 +10,14 @@ from the checkout; microbp need not be installed, and peers that are not are lef
 - "micrograd" trains as its demo does: one graph for the whole batch.  "by sample" is micrograd with
   a graph for each sample.  The sigmoid, exp and log it lacks are added in its idiom.
 - "text" is microbp running the very text of "micrograd": Python's sum, one graph for the batch.
+- "compiled" is microbp.compile of the function that "plain" computes for a sample (with microbp.pick
+  for the class, which comes with the sample), as program.train runs it on arrays: the loop over
+  the steps is inside, and a step's time is the mean of many.  W2 is program.value_and_grad.
 - "torch" and "numpy" take the whole batch as a matrix, in float64, on one thread.
 
 All start from the same weights and data, and are compared before they are timed: the losses
-before and after a step, and the gradients, agree to a relative 1e-9, or the run is aborted.
+before and after a step (of quick ones, 100 more), and the gradients, agree to a relative 1e-9, or
+the run is aborted.
 Each has a process of its own with Python's default settings (the garbage collector is on), and
 they take turns, A B C A B C ...; a cell is the median of the rounds, with the least and the most.
 As in a notebook, NumPy and PyTorch have been imported in all of them, if installed: the more
@@ -33,16 +37,24 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from . import pictures
+from . import compiling, pictures
 from .peers import PEERS
 from .worker import Competitor
-from .workloads import CHAIN_BYTES, CHAIN_SECONDS, IMPORT_SECONDS, TARGETS, WORKLOADS, problem
+from .workloads import (
+    CHAIN_BYTES,
+    CHAIN_SECONDS,
+    FIRST_STEP_SECONDS,
+    IMPORT_SECONDS,
+    TARGETS,
+    WORKLOADS,
+    problem,
+)
 
 ONE_THREAD = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
 TURN_SECONDS = (
     0.5  # how long a competitor runs when it is its turn, at least: long enough to pay for its garbage
 )
-WORKLOAD_SECONDS = 20.0
+WORKLOAD_SECONDS = 15.0
 RATIOS = [
     ("micrograd", "text"),
     ("micrograd", "plain"),
@@ -50,7 +62,12 @@ RATIOS = [
     ("by sample", "units"),
     ("units", "torch"),
     ("units", "numpy"),
+    ("micrograd", "compiled"),
+    ("torch", "compiled"),
+    ("compiled", "numpy"),
 ]
+GROWTH = [10_000, 100_000, 1_000_000]  # operations, about
+GROWTH_SECONDS = 60.0  # what would take longer is not run
 
 Timings = dict[str, "list[float] | str"]  # by competitor: seconds in each round, or why there are none
 
@@ -61,6 +78,7 @@ def main() -> None:
         os.environ[variable] = "1"  # NumPy reads these when it is imported, in the competitors' processes
     times = [["", "workload", *PEERS]]
     ratios = [["", *(f"{a} / {b}" for a, b in RATIOS), "targets"]]
+    growth: list[list[str]] = []
     notes: list[str] = []
     competitors = {name: Competitor(name, options.bare) for name in PEERS}
     versions = {name: competitor.ask("version") for name, competitor in competitors.items()}
@@ -71,6 +89,11 @@ def main() -> None:
             row, note = ["-"] * len(PEERS), _pictures(options.quick)
         elif name == "W7":
             row, note = _chain(competitors, versions, options.quick)
+        elif name == "compile":
+            row, note = ["-"] * len(PEERS), _compile(options.bare, options.quick)
+        elif name == "growth":
+            growth = _growth(options.bare, options.quick)
+            continue
         else:
             timings = _race(name, competitors, versions, options.quick)
             row, note = [_cell(timings[peer]) for peer in PEERS], ""
@@ -84,7 +107,7 @@ def main() -> None:
     libraries = {name: libraries[name] for name in ("microbp", "micrograd", "torch", "numpy")}
     named = [f"{name} {version}" for name, version in libraries.items() if version]
     print(f"Python {platform.python_version()}, {', '.join(named)}\n")
-    for table in (times, ratios):
+    for table in (times, ratios, growth):
         if len(table) > 1:
             print(_markdown(table) if options.markdown else _aligned(table), end="\n\n")
     print("\n".join(notes))
@@ -117,16 +140,16 @@ def _race(
 
 
 def _check_agreement(name: str, answers: dict[str, tuple[list[float], list[float], float]]) -> None:
-    """Exit unless all competitors' losses and gradients are those of the first."""
-    first, *others = answers
+    """Exit unless all competitors' losses and gradients are those of the first one with the most losses."""
+    first = max(answers, key=lambda peer: len(answers[peer][0]))
     losses, gradients, _ = answers[first]
-    for other in others:
-        other_losses, other_gradients, _ = answers[other]
+    for other, (other_losses, other_gradients, _) in answers.items():
+        assert len(other_gradients) == len(gradients)
         for what, ours, theirs in [
             ("loss", losses, other_losses),
             ("gradient", gradients, other_gradients),
         ]:
-            for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            for i, (a, b) in enumerate(zip(ours, theirs)):
                 if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15):
                     sys.exit(
                         f"{name}: {what} {i} is {a!r} in {first} and {b!r} in {other}; nothing was timed"
@@ -181,6 +204,55 @@ def _pictures(quick: bool) -> str:
     return f"{'; '.join(lines)} ({limit})"
 
 
+def _compile(bare: bool, quick: bool) -> str:
+    """The seconds until a program's first step is done, and its memory for each sample."""
+    lines = []
+    for name, limit in FIRST_STEP_SECONDS.items():
+        competitor = Competitor("compiled", bare)
+        for text in ("plain", "units"):
+            _progress(f"compile: {name}, {text}")
+            seconds = [competitor.ask("first_step", problem(name), text) for _ in range(5 if quick else 15)]
+            verdict = f"{_met(median(seconds) <= limit)}: at most {_time(limit)}"
+            lines.append(f"{name}, {text}: {_cell(seconds)} ({verdict})")
+        competitor.close()
+        lines.append(f"{name}, bytes for each sample: {_bytes_per_sample(name)}")
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def _bytes_per_sample(name: str) -> str:
+    """What a program says, and by how much more a process grows that takes more samples."""
+    grown = []
+    for samples in (20_000, 60_000):
+        alone = Competitor("compiled", bare=True)
+        said, taken, growth = alone.ask("memory", problem(name), samples)
+        alone.close()
+        grown.append((taken, growth))
+    (few, less), (many, more) = grown
+    if less is None or more is None:
+        return f"{said:,} by the program, not measured"
+    return f"{said:,} by the program, {(more - less) / (many - few):,.0f} by the growth of the process"
+
+
+def _growth(bare: bool, quick: bool) -> list[list[str]]:
+    """A table of the seconds until the first step is done, for functions of more and more operations."""
+    sizes = GROWTH[:-1] if quick else GROWTH
+    table = [["compile + first step", *(f"about {operations:,} operations" for operations in sizes)]]
+    for kind in compiling.KINDS:
+        competitor = Competitor("compiled", bare)
+        row, seconds = [kind], 0.0
+        for before, operations in zip([sizes[0], *sizes], sizes):
+            expected = seconds * operations / before
+            if expected > GROWTH_SECONDS:
+                row.append(f"not run: {_time(expected)} or more")
+                continue
+            _progress(f"growth: {kind}, {operations:,}")
+            recorded, seconds = competitor.ask("growth", kind, operations)
+            row.append(f"{recorded:,}: {_time(seconds)}, {_time(seconds / recorded)} each")
+        competitor.close()
+        table.append(row)
+    return table
+
+
 def _import(quick: bool) -> tuple[list[str], str]:
     """The seconds of `import microbp` in fresh processes, and which heavy modules came with it."""
     program = (
@@ -213,7 +285,9 @@ def _import(quick: bool) -> tuple[list[str], str]:
 
 def _ratio(timings: Timings, slower: str, faster: str) -> str:
     ratio = _times_faster(timings, slower, faster)
-    return "-" if ratio is None else f"{ratio:.3g}"
+    if ratio is None:
+        return "-"
+    return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
 def _times_faster(timings: Timings, slower: str, faster: str) -> float | None:
@@ -223,10 +297,12 @@ def _times_faster(timings: Timings, slower: str, faster: str) -> float | None:
 
 def _verdicts(name: str, timings: Timings) -> str:
     verdicts = []
-    for peer, targets in TARGETS.items():
-        ratio = _times_faster(timings, "micrograd", peer)
-        if name in targets and ratio is not None:
-            verdicts.append(f"{peer} >= {targets[name]:g}: {_met(ratio >= targets[name])}")
+    for slower, faster, relation, bounds in TARGETS:
+        ratio = _times_faster(timings, slower, faster)
+        if name in bounds and ratio is not None:
+            bound = bounds[name]
+            met = ratio >= bound if relation == ">=" else ratio <= bound
+            verdicts.append(f"{slower} / {faster} {relation} {bound:,g}: {_met(met)}")
     return ", ".join(verdicts) or "-"
 
 

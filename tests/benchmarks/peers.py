@@ -1,53 +1,51 @@
 """The competitors: each builds a step (a function that returns the loss) and a look at its gradients.
 
-Gradients come layer by layer and unit by unit, the weights, then the bias.  A competitor imports
-its library when it is asked to build, and returns None for a workload it does not take part in.
+Gradients come layer by layer and unit by unit, the weights, then the bias.  One that keeps the
+loop over the steps to itself also has `steps`, which takes many and returns the loss of each.
+A competitor imports its library when it is asked to build, and returns None for a workload it
+does not take part in.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from operator import getitem
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .workloads import Problem
 
-Step = Callable[[], float]
-Gradients = Callable[[], list[float]]
-Contender = tuple[Step, Gradients]
+if TYPE_CHECKING:
+    from microbp import MLP, Value
+
+
+class Contender(NamedTuple):
+    """What a competitor has built for a problem."""
+
+    step: Callable[[], float]
+    gradients: Callable[[], list[float]]
+    steps: Callable[[int], list[float]] | None = None
 
 
 def microbp_text(problem: Problem | None) -> Contender | None:
     """The very text that micrograd runs."""
     from microbp import Value
 
-    if problem is None:
+    if problem is None or problem.only_for_arrays:
         return None  # W1 is the same text for all
     return scalar_training(problem, Value, Value.sigmoid, Value.exp, Value.log)
 
 
 def microbp_plain(problem: Problem | None) -> Contender | None:
     """Single products and microbp's own sum, and as `fit` trains: a graph for each sample."""
-    import microbp
     from microbp import Value
 
     if problem is None:
         return scalar_expression(Value)
-    layers = [[([Value(w) for w in ws], Value(b)) for ws, b in units] for units in problem.layers]
-    parameters = [parameter for units in layers for ws, b in units for parameter in [*ws, b]]
+    if problem.only_for_arrays:
+        return None
+    loss, parameters = plain_loss(problem)
     share = 1.0 / len(problem.inputs)
-
-    def net_inputs(units: list[Any], z: list[Any]) -> list[Any]:
-        return [microbp.sum([*[w * x for w, x in zip(ws, z)], b]) for ws, b in units]
-
-    def loss(x: list[float], t: Any) -> Any:
-        z: list[Any] = x
-        for units in layers[:-1]:
-            z = [u.sigmoid() for u in net_inputs(units, z)]
-        us = net_inputs(layers[-1], z)
-        if problem.classifies:
-            return microbp.sum([u.exp() for u in us]).log() - us[t]
-        return (us[0].sigmoid() - t) ** 2
 
     def step() -> float:
         for parameter in parameters:
@@ -62,22 +60,16 @@ def microbp_plain(problem: Problem | None) -> Contender | None:
                 parameter.data -= problem.lr * parameter.grad
         return total * share
 
-    return step, lambda: [parameter.grad for parameter in parameters]
+    return Contender(step, lambda: [parameter.grad for parameter in parameters])
 
 
 def microbp_units(problem: Problem | None) -> Contender | None:
     """microbp's own units, trained as `fit` does it: a graph for each sample, gradients adding up."""
     import microbp
 
-    if problem is None:
+    if problem is None or problem.only_for_arrays:
         return None
-    n_inputs, *sizes = problem.sizes
-    network = microbp.MLP(n_inputs, sizes, output_activation="linear" if problem.classifies else None)
-    for layer, units in zip(network, problem.layers):
-        for unit, (weights, bias) in zip(layer, units):
-            for weight, number in zip(unit.weights, weights):
-                weight.data = number
-            unit.bias.data = bias
+    network = units_network(problem)
     parameters = network.parameters()
     loss = microbp.cross_entropy if problem.classifies else microbp.squared_error
     optimizer = microbp.SGD(problem.lr) if problem.lr else None
@@ -94,7 +86,75 @@ def microbp_units(problem: Problem | None) -> Contender | None:
             optimizer.step(parameters)
         return total * share
 
-    return step, lambda: [parameter.grad for parameter in parameters]
+    return Contender(step, lambda: [parameter.grad for parameter in parameters])
+
+
+def compiled(problem: Problem | None) -> Contender | None:
+    """microbp.compile of the loss that "plain" computes, as NumPy arrays come; a training keeps the loop."""
+    import numpy as np
+
+    import microbp
+
+    if problem is None:
+        return None
+    loss, parameters = plain_loss(problem, microbp.pick)
+    program = microbp.compile(loss)
+    X, T = np.array(problem.inputs), np.array(problem.targets)
+
+    def gradients() -> list[float]:
+        return [parameter.grad for parameter in parameters]
+
+    if not problem.lr:
+        return Contender(lambda: program.value_and_grad(X, T)[0], gradients)
+    optimizer = microbp.SGD(problem.lr)
+
+    def steps(times: int) -> list[float]:
+        return program.train(X, T, optimizer, times)
+
+    return Contender(lambda: steps(1)[0], gradients, steps)
+
+
+def plain_loss(
+    problem: Problem, pick: Callable[[list[Value], Any], Value] = getitem
+) -> tuple[Callable[[Any, Any], Value], list[Value]]:
+    """The loss of one sample, written out in single products and sums, and its parameters.
+
+    `pick` chooses the output of a class: Python's [] where the class is known, and microbp.pick
+    where it comes with each sample.
+    """
+    import microbp
+    from microbp import Value
+
+    layers = [[([Value(w) for w in ws], Value(b)) for ws, b in units] for units in problem.layers]
+    parameters = [parameter for units in layers for ws, b in units for parameter in [*ws, b]]
+
+    def net_inputs(units: list[Any], z: list[Any]) -> list[Any]:
+        return [microbp.sum([*[w * x for w, x in zip(ws, z)], b]) for ws, b in units]
+
+    def loss(x: Any, t: Any) -> Any:
+        z = x
+        for units in layers[:-1]:
+            z = [u.sigmoid() for u in net_inputs(units, z)]
+        us = net_inputs(layers[-1], z)
+        if problem.classifies:
+            return microbp.sum([u.exp() for u in us]).log() - pick(us, t)
+        return (us[0].sigmoid() - t) ** 2
+
+    return loss, parameters
+
+
+def units_network(problem: Problem) -> MLP:
+    """microbp's own units with the problem's first weights."""
+    import microbp
+
+    n_inputs, *sizes = problem.sizes
+    network = microbp.MLP(n_inputs, sizes, output_activation="linear" if problem.classifies else None)
+    for layer, units in zip(network, problem.layers):
+        for unit, (weights, bias) in zip(layer, units):
+            for weight, number in zip(unit.weights, weights):
+                weight.data = number
+            unit.bias.data = bias
+    return network
 
 
 def micrograd(problem: Problem | None, by_sample: bool = False) -> Contender | None:
@@ -133,6 +193,8 @@ def micrograd(problem: Problem | None, by_sample: bool = False) -> Contender | N
 
     if problem is None:
         return None if by_sample else scalar_expression(Value)
+    if problem.only_for_arrays:
+        return None
     return scalar_training(problem, Value, sigmoid, exp, log, by_sample)
 
 
@@ -184,7 +246,7 @@ def torch(problem: Problem | None) -> Contender | None:
             for number in [*row, bias]
         ]
 
-    return step, gradients
+    return Contender(step, gradients)
 
 
 def numpy(problem: Problem | None) -> Contender | None:
@@ -234,7 +296,7 @@ def numpy(problem: Problem | None) -> Contender | None:
             for number in [*row, bias]
         ]
 
-    return step, gradients
+    return Contender(step, gradients)
 
 
 def scalar_expression(Value: Callable[[float], Any]) -> Contender:
@@ -258,7 +320,7 @@ def scalar_expression(Value: Callable[[float], Any]) -> Contender:
         leaves[:] = a, b
         return float(g.data)
 
-    return step, lambda: [float(leaf.grad) for leaf in leaves]
+    return Contender(step, lambda: [float(leaf.grad) for leaf in leaves])
 
 
 def scalar_training(
@@ -306,7 +368,7 @@ def scalar_training(
                 parameter.data -= problem.lr * parameter.grad
         return total
 
-    return step, lambda: [parameter.grad for parameter in parameters]
+    return Contender(step, lambda: [parameter.grad for parameter in parameters])
 
 
 PEERS: dict[str, Callable[[Problem | None], Contender | None]] = {
@@ -315,6 +377,7 @@ PEERS: dict[str, Callable[[Problem | None], Contender | None]] = {
     "units": microbp_units,
     "micrograd": micrograd,
     "by sample": micrograd_by_sample,
+    "compiled": compiled,
     "torch": torch,
     "numpy": numpy,
 }

@@ -12,6 +12,7 @@ from microbp import MLP, Value, graph, squared_error
 from microbp.traversal import topological
 
 PICTURE_SECONDS = 1.5  # at most, by the built-in engine, for any of these
+PATIENCE_SECONDS = 5.0  # no further round begins when those that were done took longer
 
 
 def pictures() -> dict[str, Value]:
@@ -29,8 +30,10 @@ def seconds(output: Value, engine: str, rounds: int) -> list[float] | str:
     if engine == "dot" and not shutil.which("dot"):
         return "not installed"
     output.backward()
-    taken = []
+    taken: list[float] = []
     for _ in range(rounds):
+        if sum(taken) > PATIENCE_SECONDS:
+            break
         start = perf_counter()
         try:
             drawing = graph(output, "values", engine=engine).svg

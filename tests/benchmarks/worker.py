@@ -16,8 +16,12 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
 
+from . import compiling
 from .peers import PEERS, Contender
 from .workloads import Problem
+
+QUICK_SECONDS = 0.01  # a step that takes no longer is taken
+FURTHER_STEPS = 100  # times more before anything is timed, for more losses to compare
 
 
 class Competitor:
@@ -47,40 +51,59 @@ class _Desk:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.step: Callable[[], float]
+        self.contender: Contender
 
     def version(self) -> str | None:
         """The library's version; None if it is not installed."""
         from importlib.metadata import PackageNotFoundError, version
 
-        library = {"text": "microbp", "plain": "microbp", "units": "microbp", "by sample": "micrograd"}
+        library = dict.fromkeys(["text", "plain", "units", "compiled"], "microbp")
+        library["by sample"] = "micrograd"
         try:
             return version(library.get(self.name, self.name))
         except PackageNotFoundError:
             return "" if library.get(self.name) == "microbp" else None  # a checkout that is not installed
 
     def prepare(self, problem: Problem | None) -> tuple[list[float], list[float], float] | None:
-        """Two steps: the loss before each, the gradients of the first, and the second's seconds."""
-        contender: Contender | None = PEERS[self.name](problem)
+        """The loss before each of the first steps, the gradients of the first, and the seconds of a step."""
+        contender = PEERS[self.name](problem)
         if contender is None:
             return None
-        self.step, gradients = contender
-        before = self.step()
-        first = gradients()
+        self.contender = contender
+        losses = [contender.step()]
+        gradients = contender.gradients()
         start = perf_counter()
-        after = self.step()
-        return [before, after], first, perf_counter() - start
+        losses.append(contender.step())
+        seconds = perf_counter() - start
+        if seconds < QUICK_SECONDS:
+            steps = contender.steps or (lambda times: [contender.step() for _ in range(times)])
+            start = perf_counter()
+            losses += steps(FURTHER_STEPS)
+            seconds = (perf_counter() - start) / FURTHER_STEPS
+        return losses, gradients, seconds
 
     def seconds(self, times: int) -> float:
         """The mean seconds of a step over `times` of them.
 
         Whatever garbage a step leaves is collected when Python sees fit, on its own account.
         """
-        step = self.step
+        step, _, steps = self.contender
         start = perf_counter()
-        for _ in range(times):
-            step()
+        if steps:
+            steps(times)
+        else:
+            for _ in range(times):
+                step()
         return (perf_counter() - start) / times
+
+    def first_step(self, problem: Problem, text: str) -> float:
+        return compiling.first_step(problem, text)
+
+    def memory(self, problem: Problem, samples: int) -> tuple[int, int, int | None]:
+        return compiling.memory(problem, samples)
+
+    def growth(self, kind: str, operations: int) -> tuple[int, float]:
+        return compiling.growth(kind, operations)
 
     def chain(self, operations: int) -> tuple[float, float, float, float] | str:
         """Seconds forward and backward, the result and its derivative; or the error's name."""

@@ -33,6 +33,12 @@ class Problem:
     def classifies(self) -> bool:
         return self.sizes[-1] > 1
 
+    @property
+    def only_for_arrays(self) -> bool:
+        """Whether a step would take those that compute number by number several seconds or minutes."""
+        products = sum(before * size for before, size in pairwise(self.sizes))
+        return len(self.inputs) * products > 1_000_000
+
 
 WORKLOADS = {
     "W1": "the expression of micrograd's README, build + backward",
@@ -40,16 +46,23 @@ WORKLOADS = {
     "W3": "the same on 100 two-moons samples, one SGD step",
     "W4": "MLP(2, [4, 1]) sigmoid on XOR, one SGD step",
     "W5": "MLP(64, [32, 10]), cross-entropy, 32 samples, one SGD step",
+    "W6": "MLP(64, [128, 64, 10]), cross-entropy, 256 samples, one SGD step",
     "W7": "a chain of 1,000,000 operations, per operation",
     "import": "import in a fresh process",
     "pictures": "a graph as SVG, by the built-in engine and by dot",
+    "compile": "from the call of compile to the end of the first step, and memory for each sample",
+    "growth": "the same for functions of more and more operations",
 }
 
-# How many times faster than micrograd.
-TARGETS = {
-    "plain": {"W1": 3.0, "W2": 6.0, "W3": 15.0, "W4": 4.0, "W5": 15.0},
-    "units": {"W2": 20.0, "W3": 60.0, "W5": 60.0},
-}
+# What the first competitor's seconds divided by the second's are to be: at least, or at most.
+TARGETS = [
+    ("micrograd", "plain", ">=", {"W1": 3.0, "W2": 6.0, "W3": 15.0, "W4": 4.0, "W5": 15.0}),
+    ("micrograd", "units", ">=", {"W2": 20.0, "W3": 60.0, "W5": 60.0}),
+    ("micrograd", "compiled", ">=", {"W3": 10_000.0}),
+    ("torch", "compiled", ">=", {"W3": 3.0, "W4": 3.0, "W5": 3.0}),
+    ("compiled", "numpy", "<=", {"W3": 1.2, "W4": 1.0, "W5": 1.2, "W6": 1.1}),
+]
+FIRST_STEP_SECONDS = {"W3": 0.015, "W5": 0.060}  # from the call of compile to the end of the first step
 CHAIN_SECONDS = 3e-6
 CHAIN_BYTES = 320
 IMPORT_SECONDS = 0.060
@@ -68,9 +81,10 @@ def problem(name: str) -> Problem | None:
     if name == "W4":
         xor = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
         return Problem(name, network(random, [2, 4, 1]), xor, [0.0, 1.0, 1.0, 0.0], lr=0.5)
-    inputs = [[random.gauss(0.0, 1.0) for _ in range(64)] for _ in range(32)]
+    sizes, samples = ([64, 128, 64, 10], 256) if name == "W6" else ([64, 32, 10], 32)
+    inputs = [[random.gauss(0.0, 1.0) for _ in range(64)] for _ in range(samples)]
     targets = [random.randrange(10) for _ in inputs]
-    return Problem(name, network(random, [64, 32, 10]), inputs, targets, lr=0.1)
+    return Problem(name, network(random, sizes), inputs, targets, lr=0.1)
 
 
 def network(random: Random, sizes: list[int]) -> list[list[Unit]]:
