@@ -109,6 +109,7 @@ class Batches:
 
     def __init__(self, compiled: Compiled, columns: Array, eager: Eager) -> None:
         self.compiled, self.columns, self.eager = compiled, columns, eager
+        self._all = list(range(columns.shape[1]))
         self._others: tuple[Sequence[Pair], Array] | None = None
 
     def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
@@ -135,8 +136,7 @@ class Batches:
 
     def _columns_of(self, batch: Sequence[Pair]) -> Array:
         places = [pair.number - 1 for pair in batch]
-        everything = places == list(range(self.columns.shape[1]))
-        return self.columns if everything else self.columns[:, places]
+        return self.columns if places == self._all else self.columns[:, places]
 
 
 def compiled_or(eager: Eager, pairs: Sequence[Pair], held_out: Sequence[Pair] | None) -> Engine:

@@ -52,7 +52,7 @@ class Optimizer(ABC):
         """
         try:
             memory = self._memory_in_arrays(parameters)
-            change, memory = self.change(data, grad, memory)
+            change, memory = self.change(_read_only(data), _read_only(grad), memory)
             new = data + change
         except (TypeError, ValueError):
             return False
@@ -60,8 +60,8 @@ class Optimizer(ABC):
             for parameter, *numbers in zip(parameters, new.tolist(), data.tolist(), grad.tolist()):
                 if not math.isfinite(numbers[0]):
                     raise _too_far(parameter.label, *numbers)
+        self._in_arrays = parameters, _detached(memory, data, grad)
         data[:] = new
-        self._in_arrays = parameters, memory
         return True
 
     def _memory_in_arrays(self, parameters: Sequence[Value]) -> Any:
@@ -161,13 +161,33 @@ def _joined(memories: Sequence[Any]) -> Any:
     import numpy as np
 
     first = memories[0] if memories else None
-    if all(memory is None for memory in memories):
+    unknown = sum(memory is None for memory in memories)
+    if unknown == len(memories):
         return None
+    if unknown:
+        raise TypeError("some of the parameters were never changed before")
     if isinstance(first, tuple):
         return tuple(_joined(entries) for entries in zip(*memories))
     if isinstance(first, int) and all(memory == first for memory in memories):
         return first
     return np.array(memories, dtype=float)
+
+
+def _read_only(array: Any) -> Any:
+    """The array, not to be written into: to a rule for numbers `grad += ...` changes no parameter's grad."""
+    seen = array.view()
+    seen.flags.writeable = False
+    return seen
+
+
+def _detached(memory: Any, *arrays: Any) -> Any:
+    """What is remembered, copied where it is one of the arrays, whose numbers change with every step."""
+    import numpy as np
+
+    if isinstance(memory, tuple):
+        return tuple(_detached(part, *arrays) for part in memory)
+    shared = hasattr(memory, "shape") and any(np.may_share_memory(memory, array) for array in arrays)
+    return memory.copy() if shared else memory
 
 
 def _entry(memory: Any, i: int) -> Any:

@@ -58,7 +58,6 @@ class Value:
     reached: object
 
     def __init__(self, data: Number, label: str = "") -> None:
-        self.data = data if data.__class__ is float else as_float(data, "Value")
         self.grad = 0.0
         self.label = label
         self.rule = None
@@ -67,6 +66,12 @@ class Value:
         self.constant = None
         self.birth = next_birth()
         self.reached = None
+        if data.__class__ is float:
+            self.data = data
+        elif isinstance(data, Value) and data.traced:
+            data.stand_for(self)
+        else:
+            self.data = as_float(data, "Value")
 
     def backward(self, seed: Number = 1.0) -> None:
         """Backpropagation: give every node the derivative of this one by it, times `seed`.
@@ -207,6 +212,7 @@ class Value:
 
         # what Values have while compiling, whose numbers are not known: see compiler/traced.py
 
+        def stand_for(self, leaf: Value) -> None: ...
         def recorded(self, rule: Rule, inputs: tuple[Value, ...], constant: Any) -> Value: ...
         def demand(
             self, holds: Callable[[Any], Any], error: type[Exception], message: Callable[[float], str]

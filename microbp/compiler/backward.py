@@ -59,14 +59,13 @@ class Backward:
 
     def _contributions(self) -> Any:
         """How many contributions each node's gradient is going to have."""
-        found = np.zeros(self.plan.size, dtype=np.int64)
-        found[self.plan.outputs[0]] += 1
+        to = [np.array(self.plan.outputs[:1])]
         for step in self.plan.steps:
             for grid, partial in zip(step.operands, step.partials):
                 if step.trained and partial not in (None, "0"):
                     entries = grid.ravel()
-                    np.add.at(found, entries[:1] if (entries == entries[0]).all() else entries, 1)
-        return found
+                    to.append(entries[:1] if (entries == entries[0]).all() else entries)
+        return np.bincount(np.concatenate(to), minlength=self.plan.size)
 
     def _gradient(self, step: Step) -> Term:
         """The gradient of a step's nodes, (G, B) or (G, 1); a number where it is the same for all."""
@@ -78,9 +77,7 @@ class Backward:
         memory = self.memory[step.of_sample]
         memory[rows[known]] = constants[known, None]
         seen = view(memory, rows)
-        if seen is None:
-            seen = self.calls.scratch(len(rows), memory.shape[1])
-            self.calls.call(memory.take, rows, 0, seen, "clip")
+        assert seen is not None  # the rows of a step are given to all its nodes at once
         return seen
 
     def _rows(self, nodes: Grid) -> Grid:
@@ -160,10 +157,16 @@ class Backward:
 
     def _clear(self, memory: Array, nodes: Grid) -> None:
         """Zero the gradients that nothing has reached yet, of nodes to which something will be added."""
-        rows = np.unique(self.row[nodes[~self._reached[nodes]]])
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
-            if len(run):
-                self.calls.call(memory[int(run[0]) : int(run[-1]) + 1].fill, 0.0)
+        fresh = ~self._reached[nodes]
+        if not fresh.any():
+            return
+        rows = np.unique(self.row[nodes[fresh]])
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        if len(runs) > 8:
+            self.calls.call(memory.__setitem__, rows, 0.0)
+            return
+        for run in runs:
+            self.calls.call(memory[int(run[0]) : int(run[-1]) + 1].fill, 0.0)
 
     def _scatter(self, memory: Array, nodes: Grid, rows: Grid, make: Make) -> None:
         """Add a contribution to rows that are not regular, or of which some come several times."""

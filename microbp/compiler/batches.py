@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microbp.nn import as_samples
-from microbp.value import Value
+from microbp.value import Value, is_real
 
 Array = NDArray[np.float64]
 
@@ -23,12 +23,9 @@ def as_rows(samples: Any, name: str) -> Array:
     if not isinstance(samples, np.ndarray):
         samples = as_samples(samples, name)
     try:
-        given = np.asarray(samples)
-        rows = given.astype(np.float64) if given.dtype.kind in "biufO" else None
+        rows = _as_reals(samples)
     except (TypeError, ValueError) as error:
         raise _irregular(samples, name) from error
-    if rows is None:
-        raise TypeError(f"{name} holds entries of type {given.dtype}; only real numbers can be used")
     if rows.ndim == 0 or not len(rows):
         raise ValueError(f"{name} is empty; at least one sample is needed")
     if not np.isfinite(rows).all():
@@ -58,6 +55,13 @@ def as_columns(arguments: Sequence[Array], names: Sequence[str], shapes: Sequenc
     return np.concatenate([rows.reshape(len(rows), -1).T for rows in arguments])
 
 
+def _as_reals(samples: Any) -> Array:
+    given = np.asarray(samples)
+    if given.dtype.kind not in "biufO" or (given.dtype.kind == "O" and not all(map(is_real, given.flat))):
+        raise TypeError
+    return given.astype(np.float64)
+
+
 def _numbers(shape: tuple[int, ...]) -> str:
     if not shape:
         return "one number"
@@ -75,7 +79,7 @@ def _irregular(samples: Any, name: str) -> Exception:
                 "is used by the function itself"
             )
         try:
-            shape = np.asarray(sample, dtype=float).shape
+            shape = _as_reals(sample).shape
         except (TypeError, ValueError):
             return TypeError(f"{name}: sample {k} is {sample!r:.60}; only real numbers can be used")
         first = shape if first is None else first

@@ -70,17 +70,30 @@ class Compiled:
             return executor if _finite(executor, backward) and executor.all_finite() else None
 
     def step(self, optimizer: Optimizer, executor: Executor) -> None:
-        """Change the parameters by the gradient of the batch that was run."""
-        gradient = self.memory.gradient
-        if gradient is None:
-            gradient = self.memory.gradient = np.empty_like(executor.gradient)
-        np.copyto(gradient, executor.gradient)
+        """Change the parameters by the gradient of the batch that was run; or, with an error, nothing."""
+        memory = self.memory
         own = type(optimizer).step is not Optimizer.step
         with np.errstate(all="ignore"):  # step_arrays refuses what is not finite, with a message
-            done = not own and optimizer.step_arrays(self.memory.trained, self.data, gradient)
+            done = not own and optimizer.step_arrays(memory.trained, self.data, executor.gradient)
         if not done:
-            optimizer.step(self.memory.trained)
-            self.memory.hold()
+            self._step_values(optimizer, executor.gradient.tolist())
+            memory.hold()
+        if memory.gradient is None:
+            memory.gradient = np.empty_like(executor.gradient)
+        np.copyto(memory.gradient, executor.gradient)
+
+    def _step_values(self, optimizer: Optimizer, gradient: list[float]) -> None:
+        """A step by a rule that is not for arrays."""
+        trained = self.memory.trained
+        before = [(parameter, parameter.data, parameter.grad) for parameter in trained]
+        try:
+            for parameter, slope in zip(trained, gradient):
+                parameter.grad = slope
+            optimizer.step(trained)
+        except BaseException:
+            for parameter, number, slope in before:
+                parameter.data, parameter.grad = number, slope
+            raise
 
     def check_demands(self, columns: Array) -> None:
         """Raise what the function asks of its samples and one of them does not hold."""
@@ -135,8 +148,9 @@ class Compiled:
 
 
 def _finite(executor: Executor, backward: bool) -> bool:
+    if not backward:
+        return bool(np.isfinite(executor.outputs).all())
     if not math.isfinite(executor.loss):
         return False
-    # Quick; what is too large to be squared is looked at again.
-    gradient = executor.gradient if backward else np.zeros(1)
+    gradient = executor.gradient  # quick; what is too large to be squared is looked at again
     return math.isfinite(gradient.dot(gradient)) or bool(np.isfinite(gradient).all())

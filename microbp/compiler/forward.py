@@ -119,16 +119,15 @@ class Forward:
 
     def pick(self, step: Step, out: Array) -> None:
         """One number of each column, taken from flat memory; where it is follows from the index."""
-        xs, index = self.read(step.operands[0]), self.read(step.operands[1])
+        xs, chosen = self.read(step.operands[0]), self.calls.number(self.read(step.operands[1]))
         assert not isinstance(xs, float)
-        chosen = self.calls.number(index)
         n, size = xs.shape[0], self.own.shape[1]
         xs = self._in_order(xs)
         place = np.empty(out.shape, dtype=np.intp)
         mask = self.masks[id(step)] = np.empty((n, *out.shape))
         columns = np.arange(out.size).reshape(out.shape)
         calls = self.calls.list
-        given = all(int(node) in self._input_nodes for node in step.operands[1])
+        given = self._are_inputs(step.operands[1]) and chosen.base is not None  # seen, not gathered
         self.calls.list = self.of_inputs if given else calls
         self.calls.call(partial(np.copyto, place, chosen, casting="unsafe"))
         self.calls.call(partial(np.equal, np.arange(n)[:, None, None], place, out=mask, casting="unsafe"))
@@ -137,9 +136,8 @@ class Forward:
         self.calls.list = calls
         self.calls.call(xs.reshape(-1).take, place, 0, out, "clip")
 
-    @property
-    def _input_nodes(self) -> set[int]:
-        return set(self.plan.leaves["input"])
+    def _are_inputs(self, nodes: Grid) -> bool:
+        return bool(np.isin(nodes, self.plan.leaves["input"]).all())
 
     def _in_order(self, xs: Array) -> Array:
         """An array of contiguous memory: itself, or a copy made at each pass."""

@@ -239,6 +239,15 @@ def _power(calls: Calls, terms: list[Any], out: Array | None) -> Term:
     return calls.apply(np.power, [x, n], out)
 
 
+def _exponentiate(calls: Calls, terms: list[Any], out: Array | None) -> Array:
+    if calls.careful:
+        out = calls.scratch(*np.broadcast_shapes(*map(np.shape, terms))) if out is None else out
+        calls.copied(arrays()["exponentiate"], terms, out)
+        return out
+    calls.apply(np.log, terms[:1])  # raises the flags of what is no base; np.power knows more of them
+    return calls.apply(np.power, terms, out)
+
+
 def sum_of(calls: Calls, xs: Array, out: Array) -> None:
     """The sum along the first axis, into an array without gaps."""
     if xs.flags.c_contiguous:
@@ -265,23 +274,26 @@ def _largest(ufunc: Any) -> Kernel:
 
 
 def _logsumexp(calls: Calls, terms: list[Any], out: Array | None) -> Array:
-    """The largest plus log1p of the others' sum, as the table's own."""
+    """The largest plus log1p of the others' sum, as the table's own.
+
+    The largest's own term is exactly 1, and so are those of its equals: as whole numbers they are
+    added up apart from the fractions, so that no small fraction is lost beside the 1 that is left out.
+    """
     [xs] = terms
     z = calls.scratch(*xs.shape[1:]) if out is None else out
     if calls.careful:
         calls.copied(lambda xs: arrays()["logsumexp"](list(xs)), terms, z)
         return z
-    place = np.empty(z.shape, dtype=np.intp)
-    columns = np.arange(z.size).reshape(z.shape)
-    e, rest = calls.scratch(*xs.shape), calls.scratch(*z.shape)
-    calls.call(xs.argmax, 0, place)
-    calls.call(np.multiply, place, np.array(z.size), place)
-    calls.call(np.add, place, columns, place)
     calls.call(np.maximum.reduce, xs, 0, None, z)
-    calls.call(np.subtract, xs, z, e)
+    e = calls.apply(np.subtract, [xs, z])
     calls.call(np.exp, e, e)
-    calls.call(e.reshape(-1).put, place, np.zeros(1))
+    ones = calls.apply(np.floor, [e])
+    calls.call(np.subtract, e, ones, e)
+    equals, rest = calls.scratch(*z.shape), calls.scratch(*z.shape)
+    sum_of(calls, ones, equals)
     sum_of(calls, e, rest)
+    calls.apply(np.subtract, [equals, 1.0], equals)
+    calls.call(np.add, rest, equals, rest)
     calls.call(np.log1p, rest, rest)
     return calls.apply(np.add, [z, rest], z)
 
@@ -310,6 +322,7 @@ _KERNELS: dict[str, Kernel] = {
     "softplus": _softplus,
     "sigmoid": _sigmoid,
     "power": _power,
+    "exponentiate": _exponentiate,
     "equal": _equal,
     "ties": _ties,
     "sum": _sum,

@@ -78,7 +78,7 @@ def view(memory: Array, rows: Grid) -> Array | None:
 
 def distinct(rows: Grid) -> bool:
     """Whether no row comes twice."""
-    return len(np.unique(rows)) == rows.size
+    return rows.size == 1 or len(np.unique(rows)) == rows.size
 
 
 def _has_bias(step: Step) -> bool:

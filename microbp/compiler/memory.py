@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from itertools import zip_longest
+from threading import Lock, RLock
 from typing import Any
 from weakref import ref
 
@@ -59,6 +60,8 @@ def _released(value: Value) -> Value:
 
 _DATA, _GRAD = Value.__dict__["data"], Value.__dict__["grad"]
 
+_exchange = Lock()  # while a memory takes the numbers of its Values, no other one does
+
 
 class Memory:
     """The numbers of `trained` and `fixed` in `data`, an array, one after another.
@@ -68,7 +71,7 @@ class Memory:
     """
 
     def __init__(self, trained: Sequence[Value], fixed: Sequence[Value], data: Array) -> None:
-        self._held = False
+        self._held = self._running = False
         self._lock = RLock()
         self._me = ref(self)
         self.trained = list(trained)
@@ -89,48 +92,58 @@ class Memory:
         of another one with the same parameters.
         """
         with self._alone():
-            self.hold()
-            yield
+            self._running = True
+            try:
+                self.hold()
+                yield
+            finally:
+                self._running = False
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "a program is running in another thread with the same parameters and arrays; "
-                "wait for it to end, or give each thread a network and a program of its own"
-            )
+        while not self._lock.acquire(timeout=0.001):  # to look at a Value takes another thread a moment only
+            if self._running:
+                raise RuntimeError(
+                    "a program is running in another thread with the same parameters and arrays; "
+                    "wait for it to end, or give each thread a network and a program of its own"
+                )
         try:
             yield
         finally:
             self._lock.release()
 
     def hold(self) -> None:
-        """Take the numbers of the Values, unless they are held already."""
+        """Take the numbers of the Values, unless they are held already.
+
+        An exception in the middle of it, as Ctrl-C may bring, leaves every number right: some
+        Values are held then, others are not, and `release` mends it.
+        """
         if self._held:
             return
-        for other in {_memory_of(value) for value in self.values} - {None}:
-            with other._alone():  # type: ignore[union-attr]
-                other.release()  # type: ignore[union-attr]
-        self.data[:] = [value.data for value in self.values]
-        self.gradient = None
-        self._held = True
-        for value in self.values:
-            value.constant = self._me  # type: ignore[assignment]
-            value.__class__ = Held
+        with _exchange:
+            for other in {_memory_of(value) for value in self.values} - {None}:
+                with other._alone():  # type: ignore[union-attr]
+                    other.release()  # type: ignore[union-attr]
+            self.gradient = None
+            self.data[:] = [value.data for value in self.values]
+            for value in self.values:
+                value.constant = self._me  # type: ignore[assignment]
+                value.__class__ = Held
+            self.data[:] = list(map(_DATA.__get__, self.values))  # another thread may have assigned meanwhile
+            self._held = True
 
     def release(self) -> None:
         """Give the numbers back to the Values; waits for a run that is under way."""
         with self._lock:
-            if not self._held:
-                return
             self._held = False
-            if self.gradient is not None:
-                for value, number in zip(self.trained, self.gradient.tolist()):
-                    _GRAD.__set__(value, number)
-            for value, number in zip(self.values, self.data.tolist()):
-                _DATA.__set__(value, number)
-                value.__class__ = Value
-                value.constant = None
+            gradient = [None] * len(self.trained) if self.gradient is None else self.gradient.tolist()
+            for value, number, slope in zip_longest(self.values, self.data.tolist(), gradient):
+                if value.constant is self._me and value.__class__ is Held:
+                    _DATA.__set__(value, number)
+                    if slope is not None:
+                        _GRAD.__set__(value, slope)
+                    value.__class__ = Value  # type: ignore[assignment]
+                    value.constant = None
 
     def __del__(self) -> None:
         self.release()

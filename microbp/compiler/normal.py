@@ -91,6 +91,13 @@ class Normal:
             return self.constant(RULES[rule].evaluate([self.ops[o].number for o in operands])[0])
         return self.node(Op(kind, rule, size=len(operands)), tuple(self.alike(operands)))
 
+    def dot(self, a: Sequence[int], b: Sequence[int]) -> int:
+        """The sum of the products of two lists of nodes."""
+        numbers = [self.ops[o].number for o in (*a, *b) if self.ops[o].kind == "constant"]
+        if len(numbers) == 2 * len(a):
+            return self.constant(RULES["weighted_sum"].evaluate([*numbers, 0.0])[0])
+        return self.node(Op("dot", size=len(a)), (*a, *b))
+
     def alike(self, operands: Sequence[int]) -> list[int]:
         """Operands that are all of the sample, if some are: the others are lifted."""
         if len({self.of_sample[o] for o in operands}) == 1:
@@ -177,11 +184,6 @@ class _Writer:
                 self.labels[found] = label
             return found
 
-        def add_leaf(kind: str, k: int, leaf: Value) -> None:
-            place[leaf] = add((kind, k), None, (), leaf.label)
-            self.of_sample[place[leaf]] = kind == "input"
-            self.written[place[leaf]] = self.normal.node(Op(kind, number=k), label=leaf.label)
-
         def constant(number: float) -> int:
             found = add(("constant", number.hex()), None, (), "")
             self.numbers[found] = number
@@ -194,7 +196,9 @@ class _Writer:
             ("fixed", recording.fixed),
         ]:
             for k, leaf in enumerate(leaves):
-                add_leaf(kind, k, leaf)
+                place[leaf] = add((kind, k), None, (), leaf.label)
+                self.of_sample[-1] = kind == "input"
+                self.written[-1] = self.normal.node(Op(kind, number=k), label=leaf.label)
         for node in recording.nodes:
             if node in place:
                 continue
@@ -326,9 +330,7 @@ class _Writer:
             if len(own) == 1:
                 found.append(self.normal.map("product", *own[0]))
             elif own:
-                found.append(
-                    self.normal.node(Op("dot", size=len(own)), (*(a for a, _ in own), *(b for _, b in own)))
-                )
+                found.append(self.normal.dot([a for a, _ in own], [b for _, b in own]))
         return found
 
     def _matrix(self, weighted: list[tuple[int, int]], bias: list[tuple[int, int]]) -> int:

@@ -23,6 +23,11 @@ from microbp.rules import RULES, many
 Grid = NDArray[np.int64]  # places in a plan's lists of nodes
 
 
+_SUM_OF_TWO = ["x", "y"]
+_SUM = RULES["sum"].formula(_SUM_OF_TWO)
+_SUM_PARTIALS: list[str | None] = [*RULES["sum"].slope_formulas(_SUM_OF_TWO)]
+
+
 @dataclass(eq=False)
 class Step:
     """One operation on arrays: what `kind` and `rule` say, for every node of `nodes`.
@@ -52,19 +57,18 @@ class Step:
     @property
     def names(self) -> list[str]:
         """The names that the operands of a "map" or "reduce" have in `forward` and `partials`."""
-        return ["x", "y"] if self._is_sum_of_two else RULES[self.rule].parameters
+        return _SUM_OF_TWO if self._is_sum_of_two else RULES[self.rule].parameters
 
     @property
     def forward(self) -> str:
         """The row of a "map" or "reduce", as text."""
-        rule = RULES[self.rule]
-        return rule.formula(self.names) if self._is_sum_of_two else rule.forward
+        return _SUM if self._is_sum_of_two else RULES[self.rule].forward
 
     @property
     def partials(self) -> list[str | None]:
         """The local derivatives along the operands, as text; w, x and 1 of a "matrix", b and a of a "dot"."""
         if self._is_sum_of_two:
-            return [*RULES[self.rule].slope_formulas(self.names)]
+            return _SUM_PARTIALS
         if self.rule:
             return list(RULES[self.rule].partials[: len(self.operands)])
         of_kind: dict[str, list[str | None]] = {"lift": ["1"], "dot": ["b", "a"], "matrix": ["w", "x", "1"]}

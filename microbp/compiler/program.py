@@ -12,11 +12,13 @@ from microbp.compiler.batches import as_columns, as_rows
 from microbp.compiler.compiled import Compiled, raised_flags
 from microbp.compiler.description import describe, headline
 from microbp.compiler.recording import Structure, flat, like, record, recorded
+from microbp.compiler.sources.matrices import numpy_source
+from microbp.compiler.sources.scalars import scalar_source
 from microbp.finite import check_gradients, computed_loss
 from microbp.nn import check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import derivatives
-from microbp.value import Value
+from microbp.value import Value, as_value
 
 Array = NDArray[np.float64]
 
@@ -214,15 +216,11 @@ class Program:
     @property
     def source(self) -> str:
         """The program as NumPy code: both passes in matrices, to be read, and to be run on its own."""
-        from microbp.compiler.source import numpy_source
-
         return numpy_source(self._made.plan)
 
     @property
     def scalar_source(self) -> str:
         """The program unrolled: both passes of one sample in single numbers, to be read and run."""
-        from microbp.compiler.scalar_source import scalar_source
-
         return scalar_source(self._made.recording)
 
     @property
@@ -290,8 +288,10 @@ class Program:
     def _replay(self, column: Array) -> Structure:
         """The outputs of one sample by the eager engine."""
         recording = self._made.recording
-        entries = iter(column.tolist())
-        return recording.replay(*(like(structure, entries) for structure in recording.inputs))
+        inputs = zip(flat(recording.inputs), column.tolist())
+        entries = iter([n if leaf in recording.plain else Value(n, leaf.label) for leaf, n in inputs])
+        outputs = recording.replay(*(like(structure, entries) for structure in recording.inputs))
+        return like(outputs, iter([as_value(each, recording.name) for each in flat(outputs)]))
 
     def _trouble(self, columns: Array, where: str = "") -> Exception:
         """The error for a batch in which a number is not finite; raises it if it is the eager engine's."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from microbp.compiler.traced import Demand, Traced
-from microbp.traversal import first_stale, topological
+from microbp.rules import RULES
+from microbp.traversal import first_stale, leaves, topological
 from microbp.value import Value, apply, as_value, name_of, next_birth
 
 Structure = Any  # a Value, or lists and tuples of structures
@@ -37,6 +39,23 @@ class Recording:
     def shapes(self) -> list[tuple[int, ...]]:
         """The shape of a sample, for each argument."""
         return [_shape(structure) for structure in self.inputs]
+
+    @cached_property
+    def plain(self) -> set[Value]:
+        """The inputs that are plain numbers to the function: indices, and those of which it makes Values."""
+        return self.indices | {
+            node.inputs[0]
+            for node in self.nodes
+            if node.rule is RULES["sum"] and len(node.inputs) == 1 and not node.inputs[0].rule
+        }
+
+    @cached_property
+    def indices(self) -> set[Value]:
+        """The inputs by which something is picked, which are plain numbers to the eager engine."""
+        picks = [
+            node for node in self.nodes if node.rule and node.rule.name == "pick" and not node.rule.place
+        ]
+        return set(leaves(*(pick.inputs[-1] for pick in picks)))
 
 
 def record(
@@ -72,6 +91,8 @@ def recorded(
     structures = [list(each) if isinstance(each, (list, tuple)) else each for each in inputs]
     given = dict.fromkeys(flat(structures))
     for leaf in given:
+        if not isinstance(leaf, Value):
+            raise TypeError(f"compile: the inputs are Values of the graph, not {type(leaf).__name__}")
         if leaf.inputs:
             raise TypeError(
                 f"compile: an input is a leaf, a number that was given, and {name_of(leaf)!r} was computed "
@@ -122,7 +143,8 @@ def _walk(structure: Structure) -> Iterator[Value]:
 def like(structure: Structure, entries: Iterator[Any]) -> Structure:
     """A structure of the same form with other entries."""
     if isinstance(structure, (list, tuple)):
-        return type(structure)(like(each, entries) for each in structure)
+        parts = [like(each, entries) for each in structure]
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
     return next(entries)
 
 
@@ -154,15 +176,26 @@ def _trace(
     shapes: Sequence[tuple[int, ...]],
     parameters: Sequence[Value] | None,
 ) -> Recording:
-    start, demands = next_birth(), []  # type: int, list[Demand]
-    inputs = [_inputs(name, shape, (), demands) for name, shape in zip(names, shapes)]
-    outputs = function(*inputs)
+    start, asked = next_birth(), []  # type: int, list[Demand]
+    inputs = [_inputs(name, shape, (), asked) for name, shape in zip(names, shapes)]
+    try:
+        outputs = function(*inputs)
+        demands = list(asked)
+    finally:
+        asked.clear()  # it holds nodes that hold it
     _check_outputs(outputs, name)
     nodes = topological(*flat(outputs))
     before = [node for node in nodes if node.birth < start]
     _check_fresh([node for node in before if node.inputs])
     chosen, fixed = _parameters([leaf for leaf in before if not leaf.inputs], parameters)
-    return Recording(name, inputs, outputs, nodes, chosen, fixed, demands, function, list(names))
+    made = Recording(name, inputs, outputs, nodes, chosen, fixed, demands, function, list(names))
+    for leaf in before:
+        if leaf in made.indices:
+            raise TypeError(
+                f"{name} picks by an index that is computed from {name_of(leaf)!r}, a Value; an index has no "
+                "derivative and has to be a number of the sample, or a plain number"
+            )
+    return made
 
 
 def _inputs(name: str, shape: tuple[int, ...], place: tuple[int, ...], demands: list[Demand]) -> Structure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from microbp.rules import Rule
+from microbp.rules import RULES, Rule
 from microbp.value import Value, next_birth
 
 
@@ -46,10 +46,8 @@ class Traced(Value):
     a TypeError, so that no branch on data is frozen into a program unnoticed.
     """
 
-    __slots__ = ("demands",)
+    __slots__ = ()
     traced = True
-
-    demands: list[Demand]
 
     @classmethod
     def input(cls, label: str, demands: list[Demand]) -> Traced:
@@ -59,6 +57,17 @@ class Traced(Value):
     def recorded(self, rule: Rule, inputs: tuple[Value, ...], constant: Any) -> Traced:
         """A node: `rule` applied to `inputs`, this one among them, and perhaps to a plain number."""
         return _node(rule, inputs, constant, "", self.demands)
+
+    def stand_for(self, leaf: Value) -> None:
+        """Make a Value that was to hold this one's number a node with the same: the sum of this one alone."""
+        leaf.rule, leaf.inputs, leaf.reached = RULES["sum"], (self,), self.reached
+        leaf.__class__ = Traced
+
+    @property
+    def demands(self) -> list[Demand]:
+        """What is asked of the numbers of a sample; one list for a whole trace."""
+        assert isinstance(self.reached, list)
+        return self.reached
 
     def demand(
         self, holds: Callable[[Any], Any], error: type[Exception], message: Callable[[float], str]
@@ -116,6 +125,5 @@ def _node(
 ) -> Traced:
     node = Traced.__new__(Traced)
     node.grad, node.label, node.rule, node.inputs = 0.0, label, rule, inputs
-    node.partials, node.constant, node.birth, node.reached = (), constant, next_birth(), None
-    node.demands = demands
+    node.partials, node.constant, node.birth, node.reached = (), constant, next_birth(), demands
     return node
