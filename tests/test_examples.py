@@ -129,3 +129,14 @@ def test_the_wrong_passes_go_wrong_at_three_places(run):
     assert re.findall(r"^(\w) .*<- first wrong$", printed, re.M) == ["y", "a", "b"]
     assert re.search(r"^ +18 +36 +1 +262,144 +262144$", printed, re.M)
     assert len(pictures) == 4
+
+
+def test_scalars_program_printed_code_and_pytorch_have_the_same_gradient(run):
+    printed, _ = run(example("08"))
+    apart = [float(number) for number in re.findall(r": +(\S+) apart$", printed, re.M)]
+    installed = "PyTorch is not installed" not in printed
+    assert len(apart) == 2 + installed and max(apart) < 1e-12
+    assert "D1 = (D2 @ W2.T) * Z1 * (1 - Z1)\n    dW1 = Z0.T @ D1\n" in printed
+    assert "d_w2_21 = delta2_1 * z1_2\n" in printed
+    assert re.findall(r"^(\w+): \S+ ms a step$", printed, re.M) == ["eager", "compiled"]
+    assert "100 samples agree with the eager engine" in printed
