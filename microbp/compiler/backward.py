@@ -55,7 +55,7 @@ class Backward:
 
     @property
     def nbytes(self) -> int:
-        return self._free[True] * self.own.strides[0] + self.calls.nbytes
+        return self._free[True] * self.own.strides[0] + self.ones.nbytes + self.calls.nbytes
 
     def _contributions(self) -> Any:
         """How many contributions each node's gradient is going to have."""
@@ -206,7 +206,7 @@ class Backward:
     def map(self, step: Step, g: Term) -> None:
         terms: dict[str, Any] = {**self.forward.terms(step), "z": self.forward.result(step)}
         for grid, partial in zip(step.operands, step.partials):
-            if partial in (None, "0") or not self.plan.trained[grid].any():
+            if partial in (None, "0") or not self.plan.trained[grid[0]]:
                 continue
             constant = {"1": 1.0, "-1": -1.0}.get(partial or "")
             product = constant * g if constant is not None and isinstance(g, float) else None

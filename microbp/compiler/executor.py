@@ -70,5 +70,7 @@ class Executor:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all arrays that grow with the batch."""
-        return self._forward.nbytes + (self._backward.nbytes if self._backward else 0)
+        """The bytes of all arrays that grow with the batch, the batch itself among them."""
+        batch = len(self._input_rows) * self._ones.nbytes
+        passes = self._forward.nbytes + (self._backward.nbytes if self._backward else 0)
+        return batch + self._ones.nbytes + passes

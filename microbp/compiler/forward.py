@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microbp.compiler.kernels import Array, Call, Calls, Term, sum_of
 from microbp.compiler.layout import Layout, view
@@ -45,6 +46,8 @@ class Forward:
         self.of_sample: list[Call] = []
         self.products: dict[int, Product] = {}
         self.masks: dict[int, Array] = {}
+        self._places: list[NDArray[np.intp]] = []
+        self._terms: dict[int, dict[str, Term]] = {}
         self._gathered: dict[tuple[bytes, tuple[int, ...], bool], Array] = {}
         for step in plan.steps:
             self.calls.list = self.of_sample if step.of_sample else self.of_shared
@@ -55,7 +58,7 @@ class Forward:
     @property
     def nbytes(self) -> int:
         gathered = [array for (_, _, of_sample), array in self._gathered.items() if of_sample]
-        arrays = [self.own, *gathered, *self.masks.values()]
+        arrays = [self.own, *gathered, *self.masks.values(), *self._places]
         return sum(array.nbytes for array in arrays) + self.calls.nbytes
 
     def result(self, step: Step) -> Array:
@@ -97,9 +100,11 @@ class Forward:
 
     def terms(self, step: Step) -> dict[str, Term]:
         """The operands of a "map" step by their names in the row."""
-        terms = dict(zip(step.names, map(self.read, step.operands)))
-        if step.rule == "power" and len(step.operands) == 1:
-            terms["n"] = step.exponent
+        terms = self._terms.get(id(step))
+        if terms is None:
+            terms = self._terms[id(step)] = dict(zip(step.names, map(self.read, step.operands)))
+            if step.rule == "power" and len(step.operands) == 1:
+                terms["n"] = step.exponent
         return terms
 
     def lift(self, step: Step, out: Array) -> None:
@@ -126,6 +131,7 @@ class Forward:
         place = np.empty(out.shape, dtype=np.intp)
         mask = self.masks[id(step)] = np.empty((n, *out.shape))
         columns = np.arange(out.size).reshape(out.shape)
+        self._places += place, columns
         calls = self.calls.list
         given = self._are_inputs(step.operands[1]) and chosen.base is not None  # seen, not gathered
         self.calls.list = self.of_inputs if given else calls

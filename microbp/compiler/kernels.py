@@ -8,6 +8,7 @@ may have, is called as `rules.arrays()` gives it and its result copied.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -42,7 +43,7 @@ class Calls:
 
     def scratch(self, *shape: int) -> Array:
         """An array to be used until the end of the statement."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if self._used == len(self._scratch):
             self._scratch.append(np.empty(size))
         elif self._scratch[self._used].size < size:

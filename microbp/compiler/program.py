@@ -225,7 +225,12 @@ class Program:
 
     @property
     def bytes_per_sample(self) -> int:
-        """How much the program's arrays grow with each sample of a batch, for both passes."""
+        """How much the program's arrays grow with each sample of a batch, for both passes.
+
+        >>> w = Value(3.0, "w")
+        >>> compile(lambda x, t: (w * x - t) ** 2, example=(1.0, 1.0)).bytes_per_sample
+        96
+        """
         return self._made.bytes_per_sample(backward=self._has_loss)
 
     def __repr__(self) -> str:
