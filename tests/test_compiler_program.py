@@ -1184,3 +1184,23 @@ def test_a_function_may_make_values_of_its_inputs():
     assert program.check(X, T).startswith("2 samples agree")
     with pytest.raises(ValueError, match=r"sample 2: log of -2\.0 \(node 'a'\)"):
         compile(lambda x: Value(x, "a").log())([1.0, -2.0])
+
+
+def test_what_is_collected_together_with_a_program_can_still_look_at_its_parameters():
+    network, program = network_and_program()
+    twin = network_and_program()
+    twin[1].train(X, Y, SGD(0.5), 3)
+    expected = (twin[0][0][0].bias.data, twin[0][0][0].bias.grad)
+    seen = []
+
+    class Witness:
+        def __del__(self):
+            bias = self.network[0][0].bias
+            seen.append((bias.data, bias.grad))
+
+    witness = Witness()
+    witness.network, witness.program, witness.myself = network, program, witness
+    program.train(X, Y, SGD(0.5), 3)
+    del witness, network, program
+    gc.collect()
+    assert seen == [expected]

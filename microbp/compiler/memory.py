@@ -44,21 +44,45 @@ class Held(Value):
         return _released(self).__reduce__()
 
 
-def _memory_of(value: Value) -> Memory | None:
-    """The memory that holds a Value; None where nobody does."""
-    memory = value.constant if isinstance(value, Held) else None
-    return memory() if memory is not None else None  # type: ignore[operator]
-
-
 def _released(value: Value) -> Value:
     """The same Value, a plain one again."""
-    memory = _memory_of(value)
-    if memory is not None:
-        memory.release()
+    numbers = value.constant if isinstance(value, Held) else None
+    if isinstance(numbers, _Numbers):
+        memory = numbers.memory()
+        if memory is not None:
+            memory.release()
+        else:  # Python is about to collect it together with other things, one of which looks at a Value
+            numbers.give_back(value)
     return value
 
 
 _DATA, _GRAD = Value.__dict__["data"], Value.__dict__["grad"]
+
+
+class _Numbers:
+    """What held Values refer to: the arrays with their numbers, which do not refer to them."""
+
+    def __init__(self, memory: Memory, values: Sequence[Value], data: Array) -> None:
+        self.memory = ref(memory)
+        self.data = data
+        self.gradient: Array | None = None
+        self._place = {id(value): k for k, value in enumerate(values)}
+
+    def give_back(self, value: Value) -> None:
+        place = self._place[id(value)]
+        slope = None
+        if self.gradient is not None and place < len(self.gradient):
+            slope = float(self.gradient[place])
+        _give_back(value, float(self.data[place]), slope)
+
+
+def _give_back(value: Value, number: float, slope: float | None) -> None:
+    _DATA.__set__(value, number)
+    if slope is not None:
+        _GRAD.__set__(value, slope)
+    value.__class__ = Value
+    value.constant = None
+
 
 _exchange = Lock()  # while a memory takes the numbers of its Values, no other one does
 
@@ -73,16 +97,23 @@ class Memory:
     def __init__(self, trained: Sequence[Value], fixed: Sequence[Value], data: Array) -> None:
         self._held = self._running = False
         self._lock = RLock()
-        self._me = ref(self)
         self.trained = list(trained)
         self.values = [*trained, *fixed]
         self.data = data
-        self.gradient: Array | None = None
+        self._numbers = _Numbers(self, self.values, data)
         for value in self.values:
             if type(value) not in (Value, Held):
                 raise TypeError(
                     f"compile: {value!r} is of class {type(value).__name__}; parameters are plain Values"
                 )
+
+    @property
+    def gradient(self) -> Array | None:
+        return self._numbers.gradient
+
+    @gradient.setter
+    def gradient(self, gradient: Array | None) -> None:
+        self._numbers.gradient = gradient
 
     @contextmanager
     def use(self) -> Iterator[None]:
@@ -121,13 +152,15 @@ class Memory:
         if self._held:
             return
         with _exchange:
-            for other in {_memory_of(value) for value in self.values} - {None}:
-                with other._alone():  # type: ignore[union-attr]
-                    other.release()  # type: ignore[union-attr]
+            for other in {value.constant for value in self.values if isinstance(value, Held)}:
+                memory = other.memory() if isinstance(other, _Numbers) else None
+                if memory is not None:
+                    with memory._alone():
+                        memory.release()
             self.gradient = None
             self.data[:] = [value.data for value in self.values]
             for value in self.values:
-                value.constant = self._me  # type: ignore[assignment]
+                value.constant = self._numbers  # type: ignore[assignment]
                 value.__class__ = Held
             self.data[:] = list(map(_DATA.__get__, self.values))  # another thread may have assigned meanwhile
             self._held = True
@@ -136,14 +169,10 @@ class Memory:
         """Give the numbers back to the Values; waits for a run that is under way."""
         with self._lock:
             self._held = False
-            gradient = [None] * len(self.trained) if self.gradient is None else self.gradient.tolist()
+            gradient = [] if self.gradient is None else self.gradient.tolist()
             for value, number, slope in zip_longest(self.values, self.data.tolist(), gradient):
-                if value.constant is self._me and value.__class__ is Held:
-                    _DATA.__set__(value, number)
-                    if slope is not None:
-                        _GRAD.__set__(value, slope)
-                    value.__class__ = Value  # type: ignore[assignment]
-                    value.constant = None
+                if value.constant is self._numbers and value.__class__ is Held:
+                    _give_back(value, number, slope)
 
     def __del__(self) -> None:
         self.release()
