@@ -54,7 +54,7 @@ class Optimizer(ABC):
             memory = self._memory_in_arrays(parameters)
             change, memory = self.change(_read_only(data), _read_only(grad), memory)
             new = data + change
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, DeprecationWarning):  # older NumPy only warns of math.sqrt(array)
             return False
         if not math.isfinite(new.dot(new)):  # or perhaps just too large to be squared
             for parameter, *numbers in zip(parameters, new.tolist(), data.tolist(), grad.tolist()):

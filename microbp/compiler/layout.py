@@ -60,13 +60,18 @@ class Layout:
 
 
 def view(memory: Array, rows: Grid) -> Array | None:
-    """The rows of `memory` on a grid as a view, if they are regularly spaced along each axis; else None."""
+    """The rows of `memory` on a grid as a view, if they are regularly spaced along each axis; else None.
+
+    Not where they fall: NumPy 1.26 finds no right minimum along such an axis.
+    """
     first = int(rows.flat[0])
     if rows.size == 1:
         return memory[first : first + 1].reshape(rows.shape + memory.shape[1:])
     steps = [
         int(rows.take(1, axis).flat[0]) - first if length > 1 else 0 for axis, length in enumerate(rows.shape)
     ]
+    if min(steps) < 0:
+        return None
     regular = first + sum(np.ix_(*(step * np.arange(length) for step, length in zip(steps, rows.shape))))
     if not np.array_equal(rows, regular):
         return None
