@@ -1,0 +1,1 @@
+"""A plan, and the recording it comes from, as programs to be read: `matrices.py` and `scalars.py`."""
