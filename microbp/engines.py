@@ -144,10 +144,10 @@ def compiled_or(eager: Eager, pairs: Sequence[Pair], held_out: Sequence[Pair] | 
 
     Raises what the loss asks of its targets and is not so.
     """
-    from microbp.compiler.compiled import Compiled
-    from microbp.compiler.recording import record
-
     try:
+        from microbp.compiler.compiled import Compiled
+        from microbp.compiler.recording import record
+
         shapes = [rows.shape[1:] for rows in _rows_of(pairs)]
         compiled = Compiled(record(_loss_of_sample(eager), shapes, eager.trained))
         columns = columns_of(pairs, compiled)

@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import subprocess
+import sys
 import warnings
 from random import Random
 
@@ -193,6 +195,19 @@ def test_what_cannot_be_compiled_is_trained_node_by_node_and_said_once(network, 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(network, samples, [1.0, 0.0], epochs=2, progress=False, engine="eager", **options)
+
+
+def test_without_numpy_it_is_trained_node_by_node():
+    program = (
+        "import sys, warnings; sys.modules['numpy'] = None\n"
+        "from microbp import MLP, fit\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(fit(MLP(2, [1], seed=0), [[0, 1], [1, 0]], [0, 1], epochs=3, progress=False).epochs)\n"
+        "print(len(told), 'numpy' in str(told[0].message))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["3", "1", "True"]
 
 
 def test_what_is_wrong_in_both_engines_is_told_without_a_warning():
