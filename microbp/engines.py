@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from microbp.finite import check_gradients, computed_loss
+from microbp.finite import check_gradients, computed_outputs
 from microbp.history import Loss
 from microbp.optim import Optimizer
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
-    from microbp.compiler.compiled import Array, Compiled
+    from microbp.compiler.compiled import Compiled
+    from microbp.compiler.plan import Array
+    from microbp.compiler.recording import Recording
 
 
 class Pair(NamedTuple):
@@ -31,7 +33,7 @@ class Engine(Protocol):
         """The losses of a batch before a step, and the step: the parameters change by its gradients."""
 
     def losses(self, pairs: Sequence[Pair], epoch: int) -> list[float]:
-        """The losses of samples that nothing is learned from."""
+        """The losses of the samples that are held out, from which nothing is learned."""
 
 
 class Eager:
@@ -78,8 +80,8 @@ class Eager:
         return E.data
 
     def _forward(self, pair: Pair, epoch: int) -> Value:
-        E: Value = computed_loss(
-            lambda: self.loss(self.network(pair.x), pair.y), f"epoch {epoch}, sample {pair.number}"
+        [E] = computed_outputs(
+            lambda: [self.loss(self.network(pair.x), pair.y)], f"epoch {epoch}, sample {pair.number}"
         )
         return E
 
@@ -105,18 +107,18 @@ class Eager:
 
 
 class Batches:
-    """Computes a batch at once by a compiled program; what it cannot do, or explain, is left to `eager`."""
+    """Computes a batch at once by a compiled program; what it cannot do, or explain, is left to `eager`.
 
-    def __init__(self, compiled: Compiled, columns: Array, eager: Eager) -> None:
-        self.compiled, self.columns, self.eager = compiled, columns, eager
+    `columns` are the samples to learn from, and `held_out` those to be measured only.
+    """
+
+    def __init__(self, compiled: Compiled, columns: Array, held_out: Array | None, eager: Eager) -> None:
+        self.compiled, self.columns, self.held_out, self.eager = compiled, columns, held_out, eager
         self._all = list(range(columns.shape[1]))
-        self._others: tuple[Sequence[Pair], Array] | None = None
 
     def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
-        from microbp.compiler.compiled import raised_flags
-
         columns = self._columns_of(batch)
-        with self.compiled.memory.use(), raised_flags():
+        with self.compiled.running():
             executor = self.compiled.evaluate(columns, self.eager.reduction)
             if executor is not None:
                 self.compiled.step(self.eager.optimizer, executor)
@@ -124,12 +126,9 @@ class Batches:
         return self.eager.step(batch, epoch)
 
     def losses(self, pairs: Sequence[Pair], epoch: int) -> list[float]:
-        from microbp.compiler.compiled import raised_flags
-
-        if self._others is None or self._others[0] is not pairs:
-            self._others = pairs, columns_of(pairs, self.compiled)
-        with self.compiled.memory.use(), raised_flags():
-            executor = self.compiled.evaluate(self._others[1], "sum", backward=False)
+        assert self.held_out is not None
+        with self.compiled.running():
+            executor = self.compiled.evaluate(self.held_out, "sum", backward=False)
             if executor is not None:
                 return executor.losses()
         return self.eager.losses(pairs, epoch)
@@ -148,11 +147,13 @@ def compiled_or(eager: Eager, pairs: Sequence[Pair], held_out: Sequence[Pair] | 
         from microbp.compiler.compiled import Compiled
         from microbp.compiler.recording import record
 
-        shapes = [rows.shape[1:] for rows in _rows_of(pairs)]
-        compiled = Compiled(record(_loss_of_sample(eager), shapes, eager.trained))
-        columns = columns_of(pairs, compiled)
-        if held_out is not None:
-            columns_of(held_out, compiled)
+        rows = _rows_of(pairs)
+        recording = record(_loss_of_sample(eager), [each.shape[1:] for each in rows], eager.trained)
+        if not isinstance(recording.outputs, Value):
+            return eager  # which refuses what is no loss
+        compiled = Compiled(recording)
+        columns = _columns_of(rows, recording)
+        measured = None if held_out is None else _columns_of(_rows_of(held_out), recording)
     except Exception as error:
         eager.reason = str(error)
         return eager
@@ -161,7 +162,7 @@ def compiled_or(eager: Eager, pairs: Sequence[Pair], held_out: Sequence[Pair] | 
     except Exception:
         eager.losses(pairs, 1)  # raises the same, of the same sample
         raise
-    return Batches(compiled, columns, eager)
+    return Batches(compiled, columns, measured, eager)
 
 
 def _loss_of_sample(eager: Eager) -> Callable[[Any, Any], Any]:
@@ -174,8 +175,7 @@ def _rows_of(pairs: Sequence[Pair]) -> list[Array]:
     return [as_rows([pair.x for pair in pairs], "X"), as_rows([pair.y for pair in pairs], "Y")]
 
 
-def columns_of(pairs: Sequence[Pair], compiled: Compiled) -> Array:
-    """The samples as columns of numbers."""
+def _columns_of(rows: Sequence[Array], recording: Recording) -> Array:
     from microbp.compiler.batches import as_columns
 
-    return as_columns(_rows_of(pairs), ["X", "Y"], compiled.recording.shapes)
+    return as_columns(rows, ["X", "Y"], recording.shapes)

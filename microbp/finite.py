@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from microbp.traversal import derivatives, topological
 from microbp.value import Value, computed, made_of, name_of
 
 
-def computed_loss(compute: Callable[[], Any], where: str) -> Any:
-    """What `compute` returns, a loss or several outputs; errors of its arithmetic say `where`.
+def computed_outputs(compute: Callable[[], list[Any]], where: str) -> list[Value]:
+    """The outputs that `compute` returns, of which a loss is one; errors of its arithmetic say `where`.
 
     Raises TypeError for what is no Value, FloatingPointError for one that is not finite.
     """
@@ -21,19 +21,11 @@ def computed_loss(compute: Callable[[], Any], where: str) -> Any:
         if type(error) in (ValueError, IndexError, ZeroDivisionError, OverflowError):
             raise type(error)(f"{where}: {error}") from error
         raise
-    for E in _values(outputs):
+    for E in outputs:
         if not isinstance(E, Value):
             raise TypeError(f"{where}: the loss is a Value, and {type(E).__name__} came")
         check_loss(E, where)
     return outputs
-
-
-def _values(outputs: Any) -> Iterator[Any]:
-    if isinstance(outputs, (list, tuple)):
-        for each in outputs:
-            yield from _values(each)
-    else:
-        yield outputs
 
 
 def check_loss(E: Value, where: str) -> None:

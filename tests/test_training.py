@@ -279,6 +279,7 @@ def test_logits_train_as_probabilities_do():
         ({"parameters": [1.0]}, TypeError, "leaf Values, and 1.0 is not one"),
         ({"network": lambda x: Value(1.0)}, TypeError, r"fit\(..., parameters=\[w, b\]\)"),
         ({"loss": lambda y, t: 1.0}, TypeError, "epoch 1, sample 1: the loss is a Value, and float came"),
+        ({"loss": lambda y, t: [y, y]}, TypeError, "epoch 1, sample 1: the loss is a Value, and list came"),
     ],
 )
 def test_misuse_is_refused_before_anything_changes(options, error, message):

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microbp.compiler.executor import Executor
 from microbp.compiler.layout import Layout
 from microbp.compiler.memory import Memory
-from microbp.compiler.plan import plan
+from microbp.compiler.plan import Array, plan
 from microbp.compiler.recording import Recording, flat
 from microbp.optim import Optimizer
 from microbp.rules import arrays
 from microbp.traversal import topological
 from microbp.value import Value
 
-Array = NDArray[np.float64]
-
 KEPT_EXECUTORS = 4  # sizes of batches whose arrays are kept
-
-
-def raised_flags() -> AbstractContextManager[Any]:
-    """While a program runs, NumPy raises FloatingPointError for what is not finite, but not for underflow."""
-    return np.errstate(over="raise", divide="raise", invalid="raise", under="ignore")
 
 
 class Compiled:
@@ -46,6 +39,12 @@ class Compiled:
         self.memory = Memory(trained, recording.fixed, shared[: len(trained) + len(recording.fixed)])
         self._shared = shared
         self._executors: dict[tuple[int, str, bool], Executor] = {}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """For the time of a run: the parameters are held, and what is not finite is a FloatingPointError."""
+        with self.memory.use(), np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
+            yield
 
     def evaluate(self, columns: Array, reduction: str, backward: bool = True) -> Executor | None:
         """Run a batch; None if some number is not finite, which the eager engine can explain.
@@ -78,9 +77,13 @@ class Compiled:
         if not done:
             self._step_values(optimizer, executor.gradient.tolist())
             memory.hold()
-        if memory.gradient is None:
-            memory.gradient = np.empty_like(executor.gradient)
-        np.copyto(memory.gradient, executor.gradient)
+        self.keep_gradient(executor)
+
+    def keep_gradient(self, executor: Executor) -> None:
+        """The gradient of the batch that was run becomes the parameters' `.grad`."""
+        if self.memory.gradient is None:
+            self.memory.gradient = np.empty_like(executor.gradient)
+        np.copyto(self.memory.gradient, executor.gradient)
 
     def _step_values(self, optimizer: Optimizer, gradient: list[float]) -> None:
         """A step by a rule that is not for arrays."""

@@ -20,6 +20,7 @@ from microbp.compiler.normal import LEAVES, Normal, normal_form
 from microbp.compiler.recording import Recording
 from microbp.rules import RULES, many
 
+Array = NDArray[np.float64]
 Grid = NDArray[np.int64]  # places in a plan's lists of nodes
 
 

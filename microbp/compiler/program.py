@@ -6,21 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microbp.compiler.batches import as_columns, as_rows
-from microbp.compiler.compiled import Compiled, raised_flags
+from microbp.compiler.compiled import Compiled
 from microbp.compiler.description import describe, headline
+from microbp.compiler.plan import Array
 from microbp.compiler.recording import Structure, flat, like, record, recorded
 from microbp.compiler.sources.matrices import numpy_source
 from microbp.compiler.sources.scalars import scalar_source
-from microbp.finite import check_gradients, computed_loss
+from microbp.finite import check_gradients, computed_outputs
 from microbp.nn import check_count
 from microbp.optim import SGD, Optimizer
 from microbp.traversal import derivatives
 from microbp.value import Value, as_value
-
-Array = NDArray[np.float64]
 
 
 def compile(
@@ -104,7 +102,7 @@ class Program:
         """
         columns = self._columns(arguments)
         compiled = self._made
-        with compiled.memory.use(), raised_flags():
+        with compiled.running():
             executor = compiled.evaluate(columns, "sum", backward=False)
             outputs = None if executor is None else executor.outputs.copy()
         if outputs is None:
@@ -129,12 +127,12 @@ class Program:
         """
         columns = self._columns(arguments)
         compiled = self._with_loss("value_and_grad", reduction)
-        with compiled.memory.use(), raised_flags():
+        with compiled.running():
             executor = compiled.evaluate(columns, reduction)
             if executor is not None:
                 gradient = np.empty(len(compiled.layout.parameters))
                 gradient[compiled.layout.parameters] = executor.gradient
-                compiled.memory.gradient = executor.gradient.copy()
+                compiled.keep_gradient(executor)
                 return executor.loss, gradient
         raise self._trouble(columns)
 
@@ -163,7 +161,7 @@ class Program:
         columns = self._columns(samples)
         compiled = self._with_loss("train", reduction)
         losses: list[float] = []
-        with compiled.memory.use(), raised_flags():
+        with compiled.running():
             while len(losses) < steps:
                 executor = compiled.evaluate(columns, reduction)
                 if executor is None:
@@ -190,7 +188,7 @@ class Program:
         outputs, gradients = 0.0, 0.0
         for k, column in enumerate(columns.T, start=1):
             replayed = flat(self._replay(column))
-            with compiled.memory.use(), raised_flags():
+            with compiled.running():
                 executor = compiled.evaluate(np.ascontiguousarray(column[:, None]), "sum", self._has_loss)
                 if executor is None:
                     ours, gradient = np.full(len(replayed), np.nan), None
@@ -303,9 +301,9 @@ class Program:
         recording = self._made.recording
         for k, column in enumerate(columns.T, start=1):
             place = f"{where}sample {k}"
-            for E in flat(computed_loss(lambda column=column: self._replay(column), place)):  # type: ignore[misc]
-                if self._has_loss:
-                    check_gradients(E, recording.parameters, place)
+            outputs = computed_outputs(lambda column=column: flat(self._replay(column)), place)  # type: ignore[misc]
+            if self._has_loss:
+                check_gradients(outputs[0], recording.parameters, place)
         return FloatingPointError(
             f"{where}the program has a number that is not finite where the eager engine has none, as it "
             "takes another way for some samples; use functions that are finite for all numbers "
