@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis import strategies as st
 
 import microbp
 from microbp import Value, compile
@@ -15,15 +15,6 @@ from microbp.compiler.executor import Executor
 from microbp.compiler.program import Program
 from microbp.traversal import topological
 from microbp.value import computed
-
-checked = settings(
-    deadline=None,
-    max_examples=150,
-    database=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
-
 
 # The eager engine as the oracle.
 

@@ -9,7 +9,6 @@ from compiling import (
     Recipe,
     assert_agrees,
     assert_close,
-    checked,
     kinds,
     matrix,
     oracle,
@@ -18,7 +17,7 @@ from compiling import (
     times,
 )
 from hypothesis import assume, given, settings, strategies as st
-from test_properties import OPERATIONS, VALUES, Step, closest_kink, programs
+from test_properties import OPERATIONS, VALUES, Step, checked, closest_kink, programs
 from test_rules import has_sequences, samples
 
 import microbp

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from microbp.compiler.forward import Forward
-from microbp.compiler.kernels import Array, Calls, Term, sum_of
+from microbp.compiler.kernels import Calls, Term, sum_of
 from microbp.compiler.layout import distinct, view
-from microbp.compiler.plan import Grid, Step
+from microbp.compiler.plan import Array, Grid, Step
 from microbp.rules import RULES, arrays
 
 Make = Callable[["Array | None"], Term]  # the calls for a contribution, into an array if one is given
@@ -47,7 +47,7 @@ class Backward:
         self._reached = np.zeros(plan.size, dtype=bool)
         self._constant = np.full(plan.size, np.nan)
         self.of_parameters = self.flat[: len(layout.parameters)]
-        self._deliver(np.array(plan.outputs[:1]), None, constant=seed)
+        self._deliver(np.array(plan.outputs[:1]), lambda out: seed, constant=seed)
         for step in reversed(plan.steps):
             if step.trained and self._reached[step.nodes].any():
                 _STEPS[step.kind](self, step, self._gradient(step))
@@ -98,15 +98,16 @@ class Backward:
     def _deliver(
         self,
         nodes: Grid,
-        make: Make | None,
+        make: Make,
         constant: float | None = None,
         same_as: Grid | None = None,
         flat: bool = False,
     ) -> None:
         """Hand a contribution to the gradients of nodes on a grid.
 
-        `make` makes the calls that compute it, or it is the `constant`, or the gradient of the nodes
-        `same_as`.  It has an axis for the samples behind those of the grid, unless `flat`.
+        `make` makes the calls that compute it; if it is known to be a `constant`, or the gradient of
+        the nodes `same_as`, none may be needed.  It has an axis for the samples behind those of the
+        grid, unless `flat`.
         """
         only = bool((self._pending[nodes] == 1).all()) and distinct(nodes)
         if only and constant is not None:
@@ -119,8 +120,6 @@ class Backward:
             self.row[nodes] = self.row[same_as]
             self._reached[nodes] = True
             return
-        if make is None:
-            make = lambda out: constant if constant is not None else 0.0  # noqa: E731
         memory = self.flat if flat else self.memory[bool(self.plan.of_sample[nodes.flat[0]])]
         rows = self._rows(nodes)
         target = view(memory, rows) if distinct(rows) else None
@@ -139,7 +138,8 @@ class Backward:
         """Hand the sum over the samples of a contribution to nodes of the parameters alone."""
         size = self.own.shape[1]
         if constant is not None:
-            self._deliver(nodes, None, constant=constant * size)
+            sum_over_samples = constant * size
+            self._deliver(nodes, lambda out: sum_over_samples, sum_over_samples)
             return
 
         def total(out: Array | None) -> Term:
@@ -297,7 +297,7 @@ class Backward:
         if self.plan.trained[product.grid].any():
             make = self._into(D, np.swapaxes(product.X, -1, -2))
             if D.ndim == 3 and product.grid.ndim == 2:  # the same weights for all
-                make = self._summed(make, (len(x), *product.grid.shape))
+                make = self._summed(make, product.grid.shape)
             self._deliver(product.grid, make, flat=True)
         if product.bias is not None and self.plan.trained[rest[0]].any():
             self._reduce_to_one(rest[0].ravel(), lambda out: self._array(g, step), None, self._deliver_total)
@@ -316,7 +316,7 @@ class Backward:
     def _summed(self, make: Make, shape: tuple[int, ...]) -> Make:
         def total(out: Array | None) -> Array:
             if out is None or not out.flags.c_contiguous:
-                out = self.calls.scratch(*shape[1:])
+                out = self.calls.scratch(*shape)
             each = make(None)
             assert not isinstance(each, float)
             sum_of(self.calls, each, out)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from microbp.compiler.plan import Array
 from microbp.nn import as_samples
 from microbp.value import Value, is_real
-
-Array = NDArray[np.float64]
 
 
 def as_rows(samples: Any, name: str) -> Array:

@@ -10,9 +10,9 @@ import numpy as np
 
 from microbp.compiler.backward import Backward
 from microbp.compiler.forward import Forward
-from microbp.compiler.kernels import Array, run
+from microbp.compiler.kernels import run
 from microbp.compiler.layout import Layout
-from microbp.compiler.plan import Plan
+from microbp.compiler.plan import Array, Plan
 
 
 class Executor:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microbp.compiler.kernels import Array, Call, Calls, Term, sum_of
+from microbp.compiler.kernels import Call, Calls, Term, sum_of
 from microbp.compiler.layout import Layout, view
-from microbp.compiler.plan import Grid, Plan, Step
+from microbp.compiler.plan import Array, Grid, Plan, Step
 from microbp.rules import RULES, arrays
 
 
@@ -38,7 +38,7 @@ class Forward:
     def __init__(self, plan: Plan, layout: Layout, shared: Array, size: int, careful: bool) -> None:
         self.plan, self.layout, self.flat = plan, layout, shared
         self.own = np.empty((layout.n_own, size))
-        self.own[layout.ones] = 1.0
+        self.own[list(layout.ones)] = 1.0
         self.memory = {True: self.own, False: shared[:, None]}
         self.calls = Calls(careful)
         self.of_inputs: list[Call] = []

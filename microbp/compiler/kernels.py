@@ -14,11 +14,10 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from microbp.compiler.plan import Array
 from microbp.rules import arrays
 
-Array = NDArray[np.float64]
 Term = Array | float
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -156,6 +155,10 @@ class Calls:
             return float(arrays()[name](*terms))
         if name in _KERNELS:
             return _KERNELS[name](self, terms, out)
+        return self.by_table(name, terms, out)
+
+    def by_table(self, name: str, terms: Sequence[Term], out: Array | None) -> Array:
+        """A function as the table has it for arrays."""
         if out is None:
             out = self.scratch(*np.broadcast_shapes(*(np.shape(term) for term in terms)))
         self.copied(arrays()[name], terms, out)
@@ -242,9 +245,7 @@ def _power(calls: Calls, terms: list[Any], out: Array | None) -> Term:
 
 def _exponentiate(calls: Calls, terms: list[Any], out: Array | None) -> Array:
     if calls.careful:
-        out = calls.scratch(*np.broadcast_shapes(*map(np.shape, terms))) if out is None else out
-        calls.copied(arrays()["exponentiate"], terms, out)
-        return out
+        return calls.by_table("exponentiate", terms, out)
     calls.apply(np.log, terms[:1])  # raises the flags of what is no base; np.power knows more of them
     return calls.apply(np.power, terms, out)
 

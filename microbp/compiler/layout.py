@@ -15,10 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from microbp.compiler.plan import Grid, Plan, Step
+from microbp.compiler.plan import Array, Grid, Plan, Step
 from microbp.compiler.recording import flat
-
-Array = NDArray[np.float64]
 
 
 class Layout:
@@ -30,7 +28,7 @@ class Layout:
 
     def __init__(self, plan: Plan) -> None:
         self.row = np.full(plan.size, -1, dtype=np.int64)
-        self.ones: list[int] = [0]
+        self.ones = {0}
         self.parameters = _order_of_parameters(plan)
         self.n_shared = self._place_shared(plan)
         self.n_own = self._place_own(plan)
@@ -54,7 +52,7 @@ class Layout:
             self.row[nodes] = np.arange(row, row + len(nodes))
             row += len(nodes)
             if len(nodes) and int(nodes[-1]) in weighted:
-                self.ones.append(row)
+                self.ones.add(row)
                 row += 1
         return row
 

@@ -15,7 +15,7 @@ from threading import Lock, RLock
 from typing import Any
 from weakref import ref
 
-from microbp.compiler.kernels import Array
+from microbp.compiler.plan import Array
 from microbp.value import Value
 
 

@@ -81,22 +81,26 @@ class Normal:
 
     def map(self, rule: str, *operands: int) -> int:
         """A row of the table with a fixed number of operands."""
-        if operands and all(self.ops[o].kind == "constant" for o in operands):
-            return self.constant(RULES[rule].evaluate([self.ops[o].number for o in operands])[0])
-        return self.node(Op("map", rule), operands)
+        folded = self._folded(rule, operands)
+        return self.node(Op("map", rule), operands) if folded is None else folded
 
-    def several(self, kind: str, rule: str, operands: Sequence[int]) -> int:
+    def several(self, rule: str, operands: Sequence[int]) -> int:
         """A row of the table over several operands, all of the sample or none."""
-        if all(self.ops[o].kind == "constant" for o in operands):
-            return self.constant(RULES[rule].evaluate([self.ops[o].number for o in operands])[0])
-        return self.node(Op(kind, rule, size=len(operands)), tuple(self.alike(operands)))
+        folded = self._folded(rule, operands)
+        if folded is not None:
+            return folded
+        return self.node(Op("reduce", rule, size=len(operands)), tuple(self.alike(operands)))
 
     def dot(self, a: Sequence[int], b: Sequence[int]) -> int:
         """The sum of the products of two lists of nodes."""
-        numbers = [self.ops[o].number for o in (*a, *b) if self.ops[o].kind == "constant"]
-        if len(numbers) == 2 * len(a):
-            return self.constant(RULES["weighted_sum"].evaluate([*numbers, 0.0])[0])
-        return self.node(Op("dot", size=len(a)), (*a, *b))
+        folded = self._folded("weighted_sum", [*a, *b], 0.0)
+        return self.node(Op("dot", size=len(a)), (*a, *b)) if folded is None else folded
+
+    def _folded(self, rule: str, operands: Sequence[int], *more: float) -> int | None:
+        """The constant that a row gives for constants, and `more` numbers; None for other operands."""
+        if not all(self.ops[o].kind == "constant" for o in operands):
+            return None
+        return self.constant(RULES[rule].evaluate([*(self.ops[o].number for o in operands), *more])[0])
 
     def alike(self, operands: Sequence[int]) -> list[int]:
         """Operands that are all of the sample, if some are: the others are lifted."""
@@ -128,7 +132,7 @@ class Normal:
     def _sum(self, nodes: Sequence[int]) -> int:
         if len(nodes) == 1:
             return nodes[0]
-        return self.map("sum", *nodes) if len(nodes) == 2 else self.several("reduce", "sum", nodes)
+        return self.map("sum", *nodes) if len(nodes) == 2 else self.several("sum", nodes)
 
     def _plus(self, node: int, term: tuple[int, int]) -> int:
         sign, other = term
@@ -141,7 +145,7 @@ def normal_form(recording: Recording) -> Normal:
 
 
 class _Terms(NamedTuple):
-    """A sum taken apart: products and single nodes, each with its sign, and plain numbers added up."""
+    """A sum taken apart: products and single nodes, each with its sign."""
 
     products: list[tuple[int, int, int]]
     single: list[tuple[int, int]]
@@ -350,5 +354,5 @@ class _Writer:
             xs = self.normal.alike([*written[:-1], written[-1]])
             return self.normal.node(Op("pick", "pick", size=len(xs) - 1), tuple(xs))
         if any(map(many, rule.parameters)):
-            return self.normal.several("reduce", rule.name, written)
+            return self.normal.several(rule.name, written)
         return self.normal.map(rule.name, *written)

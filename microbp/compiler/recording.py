@@ -21,8 +21,9 @@ class Recording:
     """The graph from `inputs`, one structure of leaves for each argument, to `outputs`.
 
     `parameters` are the leaves that can be trained; `fixed` are other leaves that were there before
-    the function was called, read anew whenever the program runs.  `replay` computes a sample with
-    the eager engine: it takes the arguments, numbers or Values in the inputs' structures.
+    the function was called, read anew whenever the program runs.  `nodes` is every node that the
+    outputs need, after its inputs.  `replay` computes a sample with the eager engine: it takes the
+    arguments, numbers or Values in the inputs' structures.
     """
 
     name: str
@@ -122,7 +123,7 @@ def recorded(
         chosen,
         fixed,
         [],
-        _rerun(outputs, structures),
+        _rerun(outputs, structures, nodes),
         names,
     )
 
@@ -254,13 +255,15 @@ def _wiring(recording: Recording) -> list[Any]:
     return [*rows, *[place[output] for output in flat(recording.outputs)]]
 
 
-def _rerun(outputs: Structure, inputs: Sequence[Structure]) -> Callable[..., Structure]:
+def _rerun(
+    outputs: Structure, inputs: Sequence[Structure], nodes: Sequence[Value]
+) -> Callable[..., Structure]:
     """A function that computes a recorded graph anew, on Values of its own, for other inputs."""
 
     def rerun(*arguments: Any) -> Structure:
         given = zip(flat(list(inputs)), flat(list(arguments)))
         now = {leaf: as_value(number, name_of(leaf), leaf.label) for leaf, number in given}
-        for node in topological(*flat(outputs)):
+        for node in nodes:
             if node.rule is not None:
                 operands = [now.get(o, o) if isinstance(o, Value) else o for o in node.operands]
                 now[node] = apply(node.rule, operands)

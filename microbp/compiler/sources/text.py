@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
+from microbp.compiler.sources.rows import literal
 from microbp.rules import RULES
 
 WIDTH = 100  # of a line
@@ -121,8 +122,7 @@ def number(value: float, whole: bool = True) -> str:
     """
     if not math.isfinite(value):
         return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
-    whole = whole and value.is_integer() and abs(value) < 1e15 and repr(value) != "-0.0"
-    return str(int(value)) if whole else repr(value).replace("e+", "e")
+    return (literal(value) if whole else repr(value)).replace("e+", "e")
 
 
 def grouped(text: str) -> str:
