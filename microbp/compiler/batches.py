@@ -63,7 +63,7 @@ def _as_reals(samples: Any) -> Array:
 def _numbers(shape: tuple[int, ...]) -> str:
     if not shape:
         return "one number"
-    return f"{shape[0]} numbers" if len(shape) == 1 else f"{' by '.join(map(str, shape))} numbers"
+    return f"{' by '.join(map(str, shape))} number{'s' if shape != (1,) else ''}"
 
 
 def _irregular(samples: Any, name: str) -> Exception:
