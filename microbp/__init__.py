@@ -31,6 +31,7 @@ from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
     from microbp.compiler.program import compile as compile
+    from microbp.differentiation import gradients
     from microbp.health import diagnose
     from microbp.history import History
     from microbp.ledger import paths
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from microbp.show.text import deltas, tree
     from microbp.storage import load, save
     from microbp.training import accuracy, fit, predict
+    from microbp.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from microbp.traversal import consumers, leaves, units
     from microbp.worksheets.making import worksheet
 
@@ -60,6 +62,7 @@ __version__ = "0.1.0"
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
     "microbp.compiler.program": ["compile"],
+    "microbp.differentiation": ["gradients"],
     "microbp.health": ["diagnose"],
     "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
@@ -81,6 +84,7 @@ _ROOMS = {
     "microbp.show.text": ["deltas", "tree"],
     "microbp.storage": ["load", "save"],
     "microbp.training": ["accuracy", "fit", "predict"],
+    "microbp.transforms": ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"],
     "microbp.traversal": ["consumers", "leaves", "units"],
     "microbp.worksheets.making": ["worksheet"],
 }
@@ -109,7 +113,13 @@ __all__ = [
     "explain",
     "explore",
     "fit",
+    "grad",
+    "gradients",
     "graph",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "leaves",
     "load",
     "log",
@@ -132,6 +142,8 @@ __all__ = [
     "tanh",
     "tree",
     "units",
+    "value_and_grad",
+    "vjp",
     "weighted_sum",
     "worksheet",
     "zero_grad",

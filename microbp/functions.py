@@ -232,7 +232,14 @@ def _sign(x: Operand) -> Value:
     return apply(RULES["sign"], [as_value(x, "sign")])
 
 
-def _equal(x: Operand, y: Operand) -> Value:
+def _power(x: Operand, n: Any) -> Operand:
+    """x ** n without a node where none is needed, so that the slopes of whole powers end in plain 0."""
+    return 1 if n == 0 else x if n == 1 else as_value(x, "power") ** n
+
+
+def _equal(x: Operand, y: Operand) -> Operand:
+    if not isinstance(x, Value) and not isinstance(y, Value):
+        return float(x == y)
     return apply(RULES["equal"], [as_value(x, "equal"), as_value(y, "equal")])
 
 
@@ -248,7 +255,7 @@ VALUES: dict[str, Any] = {
     "sin": sin,
     "cos": cos,
     "tanh": tanh,
-    "power": pow,
+    "power": _power,
     "exponentiate": pow,
     "sigmoid": sigmoid,
     "softplus": softplus,

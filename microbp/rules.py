@@ -86,6 +86,21 @@ class Rule:
         partials = eval(f"lambda z, {names}: ({slopes},)", scope)
         return forward, partials
 
+    def read_slope(self, name: str, kind: Mapping[str, Any]) -> Callable[..., Any] | None:
+        """The local derivative along one operand for one kind of number; None where there is none.
+
+        A function of the grouped operands: slope(z, i, x, ...), where i says which member of a
+        sequence it is along.  Other than the slopes of `read` it costs nothing for the other operands.
+        """
+        partial = self.partials[self.parameters.index(name)]
+        if partial is None:
+            return None
+        member = {each[:-1]: f"{each}[i]" for each in self.parameters if many(each) and many(name)}
+        text = _write_names(partial, member)
+        return eval(  # type: ignore[no-any-return]
+            f"lambda z, i, {', '.join(self.parameters)}: {text}", {**_PLAIN, **kind, "__builtins__": {}}
+        )
+
     @cached_property
     def on_floats(self) -> tuple[Callable[..., float], Callable[..., tuple[float, ...]]]:
         return self.with_float_literals.read(FLOATS)
@@ -391,6 +406,15 @@ def _write(row: str, bound: Mapping[str, Any]) -> str:
 @cache
 def _parse(row: str) -> ast.expr:
     return ast.parse(row, mode="eval").body
+
+
+def _write_names(row: str, names: Mapping[str, str]) -> str:
+    """A row's text with some names replaced by others, or by what Python reads them from."""
+    tree = deepcopy(_parse(row))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return ast.unparse(tree)
 
 
 def _name(text: str) -> ast.expr:

@@ -100,6 +100,8 @@ def first_stale(*outputs: Value) -> Value | None:
 
 
 def _follows(node: Value) -> bool:
+    if node.traced:  # it has no number that could be another
+        return True
     try:
         data, partials = evaluated(node)
     except (ArithmeticError, ValueError):
