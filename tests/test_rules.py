@@ -351,10 +351,9 @@ def test_values_give_what_floats_give(rule: Rule, data: st.DataObject) -> None:
     value, numbers = rule.evaluate(operands)
     z = forward(*groups)
     partials = slopes(z, *groups)
-    assert agree(z.data, value)
     assert len(partials) == len(numbers)
-    for partial, number in zip(partials, numbers):
-        assert agree(partial.data if isinstance(partial, Value) else partial, number)
+    for found, number in zip((z, *partials), (value, *numbers)):  # what needs no node is a plain number
+        assert agree(found.data if isinstance(found, Value) else found, number)
 
 
 @every_row
