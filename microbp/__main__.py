@@ -15,6 +15,7 @@ from typing import Any
 
 from microbp import __version__
 from microbp.nn import ACTIVATIONS
+from microbp.tables import as_number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +91,7 @@ def _add_demo(commands: Any) -> None:
         default=Path("microbp-demo"),
         help="where the pictures go (default: microbp-demo)",
     )
-    demo.add_argument("--seed", type=int, default=1, help="of the first weights (default: 1)")
+    demo.add_argument("--seed", type=_whole, default=1, help="of the first weights (default: 1)")
     demo.add_argument("--epochs", type=_positive, default=5000, help="at most (default: 5000)")
 
 
@@ -102,7 +103,7 @@ def _demo(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OSError(f"the pictures cannot be written: {error}") from None
+        raise OSError(f"the pictures cannot be written: {_sentence(error)}") from None
     return 0 if learned else 1
 
 
@@ -275,7 +276,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--momentum", type=_fraction, default=0.0, help="of sgd (default: 0)")
     train.add_argument("--epochs", type=_positive, default=200, help="(default: 200)")
     train.add_argument("--batch-size", type=_positive, default=32, help="rows to a step (default: 32)")
-    train.add_argument("--seed", type=int, default=1, help="of weights, batches and split (default: 1)")
+    train.add_argument("--seed", type=_whole, default=1, help="of weights, batches and split (default: 1)")
     train.add_argument(
         "--validation", type=_fraction, default=0.0, help="the part of the rows held out (default: 0)"
     )
@@ -320,18 +321,24 @@ def _predict(options: argparse.Namespace) -> int:
 # words
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"needs a whole number, not {text!r}") from None
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a whole number, at least 1, not {text}")
+    if not text.isdecimal() or (number := _whole(text)) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number, at least 1, not {text!r}")
     return number
 
 
 def _sizes(text: str) -> list[int]:
     try:
-        return [_positive(size) for size in text.split(",")]
-    except (ValueError, argparse.ArgumentTypeError):
-        raise argparse.ArgumentTypeError(f"numbers of units such as 8,1, not {text!r}") from None
+        return [_positive(size.strip()) for size in text.split(",")]
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"needs numbers of units such as 8,1, not {text!r}") from None
 
 
 def _names(text: str) -> list[str]:
@@ -339,16 +346,16 @@ def _names(text: str) -> list[str]:
 
 
 def _positive_number(text: str) -> float:
-    number = float(text)
-    if not 0.0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"a positive number, not {text}")
+    number = as_number(text)
+    if number is None or not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"needs a finite number above 0, not {text!r}")
     return number
 
 
 def _fraction(text: str) -> float:
-    number = float(text)
-    if not 0.0 <= number < 1.0:
-        raise argparse.ArgumentTypeError(f"a number from 0 up to, not including, 1; not {text}")
+    number = as_number(text)
+    if number is None or not 0.0 <= number < 1.0:
+        raise argparse.ArgumentTypeError(f"needs a number, at least 0 and below 1, not {text!r}")
     return number
 
 
@@ -357,6 +364,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = re.sub(r"^(load|save|graph|explore): ", "", str(error))
+    text = re.sub(r"\b(view|engine)='(\w+)'", r"--\1 \2", text)
     return f"in the expression\n\n{indent(text, '  ')}" if "\n" in text else text
 
 

@@ -19,7 +19,8 @@ from itertools import product
 from random import Random
 from typing import TypeVar
 
-from microbp.nn import as_random, check_count
+from microbp.arguments import check_count, counted, shown
+from microbp.nn import as_random, as_samples
 from microbp.value import Number, as_float
 
 Classified = tuple[list[list[float]], list[int]]
@@ -31,6 +32,7 @@ IRIS_FEATURES = ("sepal length", "sepal width", "petal length", "petal width")
 IRIS_SPECIES = ("setosa", "versicolor", "virginica")
 
 _LONGEST_PATTERN = 20  # a million patterns
+_MOST_SAMPLES = 10_000_000
 
 
 def xor() -> Classified:
@@ -54,7 +56,8 @@ def parity(n: int) -> Classified:
     check_count(n, "parity: the number of bits")
     if n > _LONGEST_PATTERN:
         raise ValueError(
-            f"parity: the number of bits is at most {_LONGEST_PATTERN}, as there are 2**n patterns, not {n}"
+            f"parity: the number of bits is at most {_LONGEST_PATTERN}, as there are 2**n patterns, "
+            f"not {shown(n)}"
         )
     X = [list(bits) for bits in product((0.0, 1.0), repeat=n)]
     return X, [int(math.fsum(bits)) % 2 for bits in X]
@@ -83,6 +86,7 @@ def moons(samples: int = 100, noise: Number = 0.1, seed: Seed = None) -> Classif
         samples,
         noise,
         seed,
+        "moons",
     )
 
 
@@ -99,8 +103,8 @@ def circles(samples: int = 100, noise: Number = 0.1, factor: Number = 0.5, seed:
     """
     inner = as_float(factor, "circles: factor")
     if not 0.0 < inner < 1.0:
-        raise ValueError(f"circles: factor is the inner radius, between 0 and 1, not {inner}")
-    return _along([_arm(1.0, 1.0), _arm(inner, inner)], _end_left_out, samples, noise, seed)
+        raise ValueError(f"circles: factor, the inner radius, is between 0 and 1, not {inner}")
+    return _along([_arm(1.0, 1.0), _arm(inner, inner)], _end_left_out, samples, noise, seed, "circles")
 
 
 def spirals(
@@ -117,12 +121,12 @@ def spirals(
 
     Raises ValueError unless there is a sample for each class, noise >= 0 and turns > 0.
     """
-    check_count(classes, "spirals: the number of classes")
+    check_count(classes, "spirals: the number of classes", most=_MOST_SAMPLES)
     turns = as_float(turns, "spirals: turns")
     if not 0.0 < turns < math.inf:
-        raise ValueError(f"spirals: turns is a positive number, not {turns}")
+        raise ValueError(f"spirals: turns is a finite number above 0, not {turns}")
     arms = [_arm(0.0, 1.0, turns, k / classes) for k in range(classes)]
-    return _along(arms, _start_left_out, samples, noise, seed)
+    return _along(arms, _start_left_out, samples, noise, seed, "spirals")
 
 
 def sine(samples: int = 100, noise: Number = 0.1, seed: Seed = None) -> tuple[list[list[float]], list[float]]:
@@ -136,8 +140,8 @@ def sine(samples: int = 100, noise: Number = 0.1, seed: Seed = None) -> tuple[li
 
     Raises ValueError unless samples is a whole number, at least 1, and noise >= 0.
     """
-    check_count(samples, "samples")
-    deviation = _deviation(noise)
+    check_count(samples, "sine: the number of samples", most=_MOST_SAMPLES)
+    deviation = _deviation(noise, "sine")
     random = as_random(seed)
     xs = [math.pi * (2.0 * t - 1.0) for t in _ends_included(samples)]
     random.shuffle(xs)
@@ -179,16 +183,20 @@ def split(
 
     Raises ValueError for lengths that differ, fewer than two samples, or unless 0 < share < 1.
     """
-    xs, ys = list(X), list(Y)
+    xs, ys = (
+        list(each) if isinstance(each, str) else as_samples(each, f"split: {name}")
+        for each, name in ((X, "X"), (Y, "Y"))
+    )
     if len(xs) != len(ys):
         raise ValueError(
-            f"split: X has {len(xs)} samples and Y {len(ys)} targets; each sample needs one target"
+            f"split: X has {counted(len(xs), 'sample')} and Y {counted(len(ys), 'target')}; "
+            "each sample needs one target"
         )
     if len(xs) < 2:
-        raise ValueError(f"split: at least two samples are needed to part them, not {len(xs)}")
+        raise ValueError(f"split: at least 2 samples are needed to part them, and {len(xs)} came")
     part = as_float(share, "split: share")
     if not 0.0 < part < 1.0:
-        raise ValueError(f"split: share is the part to hold out, between 0 and 1, not {part}")
+        raise ValueError(f"split: share, the part to hold out, is between 0 and 1, not {part}")
     pairs = list(zip(xs, ys))
     as_random(seed).shuffle(pairs)
     held_out = min(max(round(part * len(pairs)), 1), len(pairs) - 1)
@@ -205,12 +213,15 @@ def _along(
     samples: int,
     noise: Number,
     seed: Seed,
+    where: str,
 ) -> Classified:
     """Samples at `places` (from 0 to 1) along one curve for each class, moved by noise, in random order."""
-    check_count(samples, "samples")
+    check_count(samples, f"{where}: the number of samples", most=_MOST_SAMPLES)
     if samples < len(curves):
-        raise ValueError(f"samples is at least {len(curves)}, one for each class, not {samples}")
-    deviation = _deviation(noise)
+        raise ValueError(
+            f"{where}: the number of samples is at least {len(curves)}, one for each class, not {samples}"
+        )
+    deviation = _deviation(noise, where)
     random = as_random(seed)
     points = [
         ([coordinate + random.gauss(0.0, deviation) for coordinate in curve(t)], k)
@@ -243,8 +254,8 @@ def _start_left_out(n: int) -> list[float]:
     return [(i + 1) / n for i in range(n)]
 
 
-def _deviation(noise: Number) -> float:
-    deviation = as_float(noise, "noise")
+def _deviation(noise: Number, where: str) -> float:
+    deviation = as_float(noise, f"{where}: noise")
     if not 0.0 <= deviation < math.inf:
-        raise ValueError(f"noise is a standard deviation, at least 0, not {deviation}")
+        raise ValueError(f"{where}: noise, a standard deviation, is finite and at least 0, not {deviation}")
     return deviation

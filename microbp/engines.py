@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from microbp.finite import check_gradients, computed_outputs
 from microbp.history import Loss
 from microbp.optim import Optimizer
-from microbp.value import Value, zero_grad
+from microbp.value import Value
 
 if TYPE_CHECKING:
     from microbp.compiler.compiled import Compiled
@@ -57,7 +57,8 @@ class Eager:
 
     def step(self, batch: Sequence[Pair], epoch: int) -> list[float]:
         before = [parameter.data for parameter in self.trained]
-        zero_grad(self.trained)
+        for parameter in self.trained:
+            parameter.grad = 0.0
         weight = 1.0 / len(batch) if self.reduction == "mean" else 1.0
         losses = [self._backward(pair, weight, epoch) for pair in batch]
         self._check_gradients(batch, epoch)

@@ -17,11 +17,14 @@ from difflib import get_close_matches
 from typing import Any, SupportsFloat
 
 from microbp import functions
-from microbp.rules import RULES, many
+from microbp.arguments import described
+from microbp.operations import OWN
+from microbp.rules import BUILT_IN, RULES, many
 from microbp.value import Value, apply, as_float, as_value
 
 LONGEST = 10_000  # characters
 MOST_PARTS = 2_000  # names, numbers and operations
+LONGEST_NAME = 100
 
 _BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("sum", operator.add),
@@ -31,12 +34,23 @@ _BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Pow: ("power", operator.pow),
 }
 
-# The operations of the table that are functions, of one Value or of several.
-_FUNCTIONS = {
+# The built-in operations that are functions, of one Value or of several.
+_BUILT_IN = {
     name: getattr(functions, name)
     for name, rule in RULES.items()
-    if hasattr(functions, name) and len(rule.parameters) == 1
+    if name in BUILT_IN and hasattr(functions, name) and len(rule.parameters) == 1
 }
+
+
+def _functions() -> dict[str, Callable[..., Any]]:
+    """What expressions can call: these, and operations of your own, of single Values or of several."""
+    own = [
+        (name, operation)
+        for name, operation in list(OWN.items())
+        if len(operation.rule.parameters) == 1 or not any(map(many, operation.rule.parameters))
+    ]
+    return {**_BUILT_IN, **dict(own)}
+
 
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Attribute: "an attribute",
@@ -49,6 +63,9 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.JoinedStr: "text",
     ast.Starred: "a star",
     ast.Tuple: "a comma outside of a function",
+    ast.List: "a list",
+    ast.Dict: "a dict",
+    ast.Set: "a set",
 }
 
 
@@ -61,9 +78,9 @@ def parse(text: str, values: Mapping[str, SupportsFloat]) -> Value:
 
     An expression is made of names, numbers, + - * / ** and the functions of the table: exp, log,
     sqrt, sigmoid, tanh, relu, softplus, sin, cos and abs of one, sum, max, min and logsumexp of
-    one or more.  Statements `name = expression`, one to a line or parted by semicolons, name what
-    comes between; the last may go without a name.  Numbers that meet only numbers stay plain.
-    Of `values` the names that occur are used.
+    one or more, and operations of your own.  Statements `name = expression`, one to a line or parted
+    by semicolons, name what comes between; the last may go without a name.  Numbers that meet only
+    numbers stay plain.  Of `values` the names that occur are used.
 
     Raises ExpressionError, a ValueError that points at the place, for what cannot be read, a name
     without a value, a function that does not exist, and a result outside a function's domain or
@@ -79,6 +96,8 @@ def parse(text: str, values: Mapping[str, SupportsFloat]) -> Value:
               ^
     there is no value for 'y'; give it one, as in y=1 (known: 'w', 'x')
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"the values are numbers by name, a dict such as {{'x': 2}}, not {described(values)}")
     known = {normal(name): as_float(number, f"the value of {name!r}") for name, number in values.items()}
     program = _Program(text)
     program.check(known)
@@ -124,11 +143,13 @@ class _Program:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise TypeError(f"an expression is a text, not {type(text).__name__}")
+            raise TypeError(f"an expression is a text, not {described(text)}")
         if len(text) > LONGEST:
             raise ExpressionError(
                 f"an expression has at most {LONGEST:,} characters; this one has {len(text):,}"
             )
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise ExpressionError("the expression holds characters that are no text")
         self.lines = [line.strip() for line in text.splitlines()]
         self.statements = [self._statement(node) for node in self._nodes()]
         if not self.statements:
@@ -136,12 +157,15 @@ class _Program:
         if sum(len(statement.parts) for statement in self.statements) > MOST_PARTS:
             raise ExpressionError(f"an expression has at most {MOST_PARTS:,} names, numbers and operations")
         for statement in self.statements:
+            if len(statement.name) > LONGEST_NAME:
+                raise self.wrong(statement.place, _LONG_NAME)
             for part in statement.parts:
                 self._check_part(part)
         for statement in self.statements[:-1]:
             if not statement.name:
                 raise self.wrong(
-                    statement.place, "only the last expression may go without a name, as in u = ..."
+                    statement.place,
+                    "only the last expression may go without a name; name this one, as in u = w*x",
                 )
 
     def check(self, known: Collection[str]) -> None:
@@ -152,7 +176,7 @@ class _Program:
                 match part:
                     case ast.Name(id=name) if name not in taken:
                         raise self.wrong(part, _unknown(name, taken))
-                    case ast.Call(func=ast.Name(id=name) as place) if name not in _FUNCTIONS:
+                    case ast.Call(func=ast.Name(id=name) as place) if name not in _functions():
                         raise self.wrong(place, _no_function(name, taken))
             if statement.name in taken:
                 given = "is given a value" if statement.name in known else "is computed before"
@@ -217,8 +241,6 @@ class _Program:
             raise ExpressionError(
                 "the expression is nested too deeply; compute it in steps, as in u = ..."
             ) from None
-        except ValueError:
-            raise ExpressionError("the expression holds characters that are no text") from None
 
     def _unreadable(self, error: SyntaxError) -> ExpressionError:
         number = min(max(error.lineno or 1, 1), len(self.lines) or 1)
@@ -239,6 +261,8 @@ class _Program:
     def _check_part(self, part: Any) -> None:
         """Refuse whatever is not on the list."""
         match part:
+            case ast.Name(id=name) | ast.Call(func=ast.Name(id=name)) if len(name) > LONGEST_NAME:
+                raise self.wrong(part, _LONG_NAME)
             case ast.Name():
                 return
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
@@ -252,7 +276,7 @@ class _Program:
                 if type(operation) not in _BINARY:
                     raise self.wrong(part, "the operations are + - * / and **, and this is another")
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                if name in _FUNCTIONS and (count := _wrong_count(name, arguments)):
+                if name in _functions() and (count := _wrong_count(name, arguments)):
                     raise self.wrong(part, count)
             case ast.Call(keywords=[keyword, *_]):
                 raise self.wrong(keyword, "a function takes values alone, without names and =")
@@ -263,6 +287,7 @@ class _Program:
 
 
 _ALLOWED = "an expression is made of names, numbers, + - * / ** and functions such as sigmoid(u)"
+_LONG_NAME = f"a name has at most {LONGEST_NAME} characters"
 
 
 def _in_order(expression: ast.expr) -> list[ast.expr]:
@@ -302,7 +327,10 @@ def _computed(part: Any, operands: list[Any]) -> Any:
     name = part.func.id
     if plain:
         return _folded(name, operands)
-    return _FUNCTIONS[name](operands) if _takes_several(name) else _FUNCTIONS[name](*operands)
+    function = _functions()[name]
+    if name in OWN and OWN[name].rule.partials[-1] is None and isinstance(operands[-1], Value):
+        raise ValueError(f"what {name} takes last is a plain number, such as 2, and no Value")
+    return function(operands) if _takes_several(name) else function(*operands)
 
 
 def _folded(name: str, numbers: list[Any]) -> float | int:
@@ -330,14 +358,16 @@ def _takes_several(name: str) -> bool:
 def _wrong_count(name: str, arguments: Sequence[Any]) -> str:
     if _takes_several(name):
         return "" if arguments else f"{name} takes at least one value, and none came"
-    return "" if len(arguments) == 1 else f"{name} takes one value, and {len(arguments) or 'none'} came"
+    count = len(RULES[name].parameters)
+    takes = "one value" if count == 1 else f"{count} values"
+    return "" if len(arguments) == count else f"{name} takes {takes}, and {len(arguments) or 'none'} came"
 
 
 # What is said.
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    if name in _FUNCTIONS:
+    if name in _functions():
         return f"{name!r} is a function; write {name}(...)"
     guess = get_close_matches(name, known, 1)
     listed = ", ".join(map(repr, list(known)[:20]))
@@ -351,8 +381,9 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 def _no_function(name: str, known: Sequence[str]) -> str:
     if name in known:
         return f"{name!r} is no function; a product needs its sign, as in {name} * (...)"
-    guess = get_close_matches(name, _FUNCTIONS, 1)
-    return f"there is no function {name!r}; there are {', '.join(_FUNCTIONS)}" + (
+    functions = _functions()
+    guess = get_close_matches(name, functions, 1)
+    return f"there is no function {name!r}; there are {', '.join(functions)}" + (
         f".  Did you mean {guess[0]!r}?" if guess else ""
     )
 

@@ -6,8 +6,21 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from microbp.arguments import described
 from microbp.traversal import derivatives, topological
 from microbp.value import Value, computed, made_of, name_of
+
+NAMED = (TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError)
+
+
+def called(compute: Callable[[], Any], where: str) -> Any:
+    """What `compute` returns; errors of its arithmetic, or of what it was given, say `where`."""
+    try:
+        return compute()
+    except NAMED as error:
+        if type(error) in NAMED:  # others may be made of something else than a sentence
+            raise type(error)(f"{where}: {error}") from error
+        raise
 
 
 def computed_outputs(compute: Callable[[], list[Any]], where: str) -> list[Value]:
@@ -15,15 +28,10 @@ def computed_outputs(compute: Callable[[], list[Any]], where: str) -> list[Value
 
     Raises TypeError for what is no Value, FloatingPointError for one that is not finite.
     """
-    try:
-        outputs = compute()
-    except (ArithmeticError, ValueError, IndexError) as error:
-        if type(error) in (ValueError, IndexError, ZeroDivisionError, OverflowError):
-            raise type(error)(f"{where}: {error}") from error
-        raise
+    outputs: list[Value] = called(compute, where)
     for E in outputs:
         if not isinstance(E, Value):
-            raise TypeError(f"{where}: the loss is a Value, and {type(E).__name__} came")
+            raise TypeError(f"{where}: the loss must be a Value, and {described(E)} came")
         check_loss(E, where)
     return outputs
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from microbp.passes import brief, check_value, formula, in_number
+from microbp.arguments import described, in_order
+from microbp.passes import brief, formula, in_number
 from microbp.traversal import (
     FoundUnit,
     consumers,
@@ -22,7 +22,7 @@ from microbp.traversal import (
     unique_names,
     units,
 )
-from microbp.value import Value, computed, evaluated, name_of
+from microbp.value import Value, as_values, computed, evaluated, name_of
 
 MOST_SENTENCES = 10  # what one still reads; all findings are there to be read
 MOST_NAMES = 3  # of nodes that suffer from the same
@@ -101,11 +101,9 @@ def diagnose(of: Value | Iterable[Value], parameters: Any = None) -> Diagnosis:
 def _outputs(of: Any) -> tuple[Value, ...]:
     if isinstance(of, Value):
         return (of,)
-    if not isinstance(of, Iterable) or isinstance(of, (str, bytes, Mapping)):
-        raise TypeError(
-            f"diagnose: a loss, or a list of losses, is needed, not {reprlib.repr(of)} ({type(of).__name__})"
-        )
-    outputs = tuple(dict.fromkeys(_checked(of)))
+    if not in_order(of) or hasattr(of, "parameters"):
+        raise TypeError(f"diagnose: a loss, or a list of losses, is needed, not {described(of)}")
+    outputs = tuple(dict.fromkeys(as_values(of, "diagnose")))
     if not outputs:
         raise ValueError("diagnose: the list of losses is empty; give at least one")
     return outputs
@@ -116,18 +114,7 @@ def _parameters(parameters: Any) -> list[Value] | None:
         return None
     if hasattr(parameters, "parameters"):
         parameters = parameters.parameters()
-    if isinstance(parameters, Value) or not isinstance(parameters, Iterable):
-        raise TypeError(
-            "diagnose: parameters are a list of Values, or a network, "
-            f"not {reprlib.repr(parameters)} ({type(parameters).__name__})"
-        )
-    return list(dict.fromkeys(_checked(parameters)))
-
-
-def _checked(values: Iterable[Any]) -> Iterator[Value]:
-    for value in values:
-        check_value(value, "diagnose")
-        yield value
+    return list(dict.fromkeys(as_values(parameters, "diagnose: parameters")))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from microbp.passes import brief, check_value, factor
+from microbp.arguments import check_count
+from microbp.passes import brief, factor
 from microbp.traversal import derivatives, unique_names
-from microbp.value import Value, computed
+from microbp.value import Value, check_value, computed
 
 LONGEST = 12  # steps of a path that are printed
 
@@ -90,11 +92,10 @@ def paths(output: Value, node: Value, limit: int = 20) -> Paths:
     Raises TypeError for what is not a Value, ValueError for a limit below 0.
     """
     check_value(output, "paths")
-    check_value(node, "paths")
-    if type(limit) is not int or limit < 0:
-        raise ValueError(f"paths: limit is how many paths to list, 0 or more, not {limit!r}")
+    check_value(node, "paths", "a weight")
+    check_count(limit, "paths: limit, how many paths to list,", 0)
     edges = _edges_towards(output, node)
-    listed = list(islice(_largest_first(output, node, edges), limit))
+    listed = list(islice(_largest_first(output, node, edges), min(limit, sys.maxsize)))
     return Paths(output, node, listed, _count(output, node), derivatives(output).get(node, 0.0))
 
 

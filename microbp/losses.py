@@ -4,18 +4,19 @@ Each takes what the network predicted and what was wanted, both as one Value or 
 as sequences of equal length, and returns the loss as one Value, labelled E.  Plain numbers
 that were wanted become leaves labelled t, or t[1], t[2], ...
 
-All raise ValueError for lengths that differ, and TypeError for what is not a real number.
+All raise ValueError for lengths that differ, and TypeError for what is neither a real number nor a
+sequence of them.
 """
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from microbp import functions
+from microbp.arguments import counted, described, in_order
 from microbp.functions import logsumexp, pick, softplus, weighted_sum
-from microbp.value import Operand, Value, as_value
+from microbp.value import Operand, Value, as_float, as_value, is_real
 
 OneOrMany = Operand | Sequence[Operand]
 
@@ -56,8 +57,9 @@ def binary_cross_entropy(predicted: OneOrMany, target: OneOrMany) -> Value:
     """The sum of -t log(y) - (1 - t) log(1 - y) over outputs y that are probabilities.
 
     With a sigmoid y its delta is y - t.  A term whose factor is exactly 0 is left out, so y may
-    be exactly 0 or 1 where the target says the same; elsewhere the logarithm raises ValueError.
-    Where y comes from a sigmoid, `binary_cross_entropy_with_logits` is accurate for all u.
+    be exactly 0 or 1 where the target says the same; elsewhere the logarithm raises ValueError, as
+    does a y that is no probability.  Where y comes from a sigmoid,
+    `binary_cross_entropy_with_logits` is accurate for all u.
 
     >>> binary_cross_entropy(Value(0.5), 1.0).data
     0.6931471805599453
@@ -66,6 +68,11 @@ def binary_cross_entropy(predicted: OneOrMany, target: OneOrMany) -> Value:
     terms: list[Value] = []
     for y, t in zip(ys, ts):
         _check_probability(t)
+        if not y.traced and (y.data < 0.0 or y.data > 1.0):
+            raise ValueError(
+                f"binary_cross_entropy: a prediction is a probability from 0 to 1, not {y.data:.6g}; "
+                "for outputs that are no probabilities there is binary_cross_entropy_with_logits"
+            )
         known = not t.inputs and not t.traced
         if not known or t.data != 0.0:
             terms.append(-(t * y.log()))
@@ -106,14 +113,23 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
     >>> f"{E:.4f}", [f"{v.grad:.4f}" for v in u]
     ('0.2395', ['-0.2130', '0.1065', '0.1065'])
     """
-    if isinstance(logits, (Value, numbers.Real)):
+    if not in_order(logits):
         raise TypeError(
-            "cross_entropy: a list of inputs u is needed, one for each class, not one number; "
-            "for a single output use binary_cross_entropy_with_logits"
+            f"cross_entropy: a list of inputs u is needed, one for each class, not {described(logits)}; "
+            "for a single output there is binary_cross_entropy_with_logits"
         )
-    us = [as_value(u, "cross_entropy") for u in logits]
-    if isinstance(target, (Value, numbers.Real)):
-        right = pick(us, target)
+    if not in_order(target) and not isinstance(target, Value) and not is_real(target):
+        raise TypeError(
+            "cross_entropy: the target is the number of a class, or a list of probabilities, "
+            f"not {described(target)}"
+        )
+    us = [as_value(u, f"cross_entropy: input {k}") for k, u in enumerate(logits, start=1)]
+    if not us:
+        raise ValueError("cross_entropy: the list of inputs u is empty; there is one for each class")
+    number: Any = target
+    if isinstance(number, Value) or is_real(number):
+        _check_class(number, len(us))
+        right = pick(us, number)
     else:
         us, ts = _paired("cross_entropy", us, target)
         for t in ts:
@@ -130,23 +146,22 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
 def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Value], list[Value]]:
     if isinstance(predicted, Value) and isinstance(target, float):  # by far the most common
         return [predicted], [Value(target, "t")]
-    ys, ts = _listed(predicted), _listed(target)
+    ys = [as_value(y, where) for y, where, _ in _placed(predicted, name, "prediction")]
+    ts = [as_value(t, where, f"t{place}") for t, where, place in _placed(target, name, "target")]
     if len(ys) != len(ts) or not ys:
         raise ValueError(
             f"{name}: one target for each prediction is needed, and at least one; "
-            f"there are {len(ys)} predictions and {len(ts)} targets"
+            f"{counted(len(ys), 'prediction')} and {counted(len(ts), 'target')} came"
         )
-    several = len(ts) > 1
-    return (
-        [as_value(y, f"{name}: prediction {k}") for k, y in enumerate(ys, 1)],
-        [as_value(t, f"{name}: target {k}", f"t[{k}]" if several else "t") for k, t in enumerate(ts, 1)],
-    )
+    return ys, ts
 
 
-def _listed(values: Any) -> list[Any]:
-    if isinstance(values, (Value, float, str, bytes)) or not hasattr(values, "__len__"):
-        return [values]
-    return list(values)
+def _placed(given: Any, name: str, what: str) -> list[tuple[Any, str, str]]:
+    """One or several, each with what it is to be called in an error, and its place in a label."""
+    listed = list(given) if in_order(given) and hasattr(given, "__len__") else [given]
+    if len(listed) == 1:
+        return [(listed[0], f"{name}: the {what}", "")]
+    return [(each, f"{name}: {what} {k}", f"[{k}]") for k, each in enumerate(listed, start=1)]
 
 
 def _total(terms: list[Value]) -> Value:
@@ -168,6 +183,16 @@ def _check_probability(t: Value) -> None:
         lambda number: (number >= 0.0) & (number <= 1.0),
         "a target of cross-entropy is a probability from 0 to 1, not {:.6g}",
     )
+
+
+def _check_class(target: Operand, n_classes: int) -> None:
+    message = f"cross_entropy: there is no class {{:g}}; they count from 0 to {n_classes - 1}"
+    if isinstance(target, Value) and target.traced:
+        target.demand(lambda n: (n >= 0) & (n < n_classes) & (n % 1 == 0), IndexError, message.format)
+        return
+    number = as_float(target, "cross_entropy: the class")
+    if number not in range(n_classes):
+        raise IndexError(message.format(number))
 
 
 def _check(value: Value, holds: Callable[[Any], Any], message: str) -> None:

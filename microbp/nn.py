@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
 from random import Random
 from typing import Any
 
 from microbp import functions
+from microbp.arguments import check_count, check_flag, check_function, counted, described, in_order, shown
 from microbp.functions import net_input
-from microbp.value import Value, as_value, zero_grad
+from microbp.value import Value, as_value, is_real
 
 Activation = str | Callable[[Value], Value]
+
+MOST_WEIGHTS = 10_000_000  # of a layer: each is a Value
 
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     "sigmoid": Value.sigmoid,
@@ -58,7 +61,9 @@ class Unit:
         number: int = 1,
         n_units: int = 1,
     ) -> None:
-        check_count(n_inputs, "the number of inputs")
+        _check_sizes(n_inputs, n_units, "Unit")
+        check_flag(bias, "bias")
+        check_flag(expanded, "expanded")
         draw = _initialiser(activation, n_inputs, n_units, as_random(seed))
         self.activation = activation
         self.expanded = expanded
@@ -75,6 +80,8 @@ class Unit:
 
     def forward(self, inputs: Sequence[Value]) -> Value:
         """The output z for `inputs` that are Values already, one for each weight."""
+        if len(inputs) != len(self.weights):
+            raise _wrong_length(self, inputs, len(self.weights))
         if self.expanded:
             products = [weight * input for weight, input in zip(self.weights, inputs)]
             terms = products if self.bias is None else [*products, self.bias]
@@ -84,8 +91,8 @@ class Unit:
         z = self._activate(u)
         if z.__class__ is not Value and not isinstance(z, Value):
             raise TypeError(
-                f"the activation of {self!r} returned {type(z).__name__}, not a Value; "
-                "it must be a function of a Value, made of its operations"
+                f"the activation of {self!r} returned {described(z)}; "
+                "it must be made of the operations of Values, and return a Value"
             )
         z.label = self._z_label
         u.label = self._u_label  # last, for a linear unit, whose z is its u
@@ -114,7 +121,8 @@ class Unit:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
-        zero_grad(self.parameters())
+        for parameter in self.parameters():
+            parameter.grad = 0.0
 
     def _last_pass(self) -> tuple[Value, Value]:
         if self._pass is None:
@@ -159,7 +167,7 @@ class Layer:
         *,
         number: int = 1,
     ) -> None:
-        check_count(n_units, "the number of units")
+        _check_sizes(n_inputs, n_units, "Layer")
         random = as_random(seed)
         self.activation = activation
         self.units = [
@@ -190,7 +198,10 @@ class Layer:
         return len(self.units)
 
     def __getitem__(self, k: int) -> Unit:
-        return self.units[k]
+        try:
+            return self.units[k]
+        except IndexError:
+            raise _not_there(self, "unit", k) from None
 
     def __repr__(self) -> str:
         return f"Layer({len(self[0].weights)} -> {_describe(self)}; {_count(self)})"
@@ -225,9 +236,10 @@ class MLP:
         expanded: bool = False,
         seed: int | Random | None = None,
     ) -> None:
-        check_count(n_inputs, "the number of inputs")
-        if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
-            raise TypeError(f"MLP: the sizes of the layers are a list such as [4, 1], not {sizes!r}")
+        if not isinstance(sizes, Sequence) or isinstance(sizes, (str, bytes)) or not sizes:
+            raise TypeError(f"MLP: the sizes of the layers are a list such as [4, 1], not {described(sizes)}")
+        for l, (before, size) in enumerate(zip([n_inputs, *sizes], sizes), start=1):
+            _check_sizes(before, size, f"MLP: layer {l}")
         random = as_random(seed)
         last = activation if output_activation is None else output_activation
         self.layers = [
@@ -266,7 +278,10 @@ class MLP:
         return len(self.layers)
 
     def __getitem__(self, l: int) -> Layer:
-        return self.layers[l]
+        try:
+            return self.layers[l]
+        except IndexError:
+            raise _not_there(self, "layer", l) from None
 
     def __repr__(self) -> str:
         return f"MLP({' -> '.join([str(self.n_inputs), *map(_describe, self)])}; {_count(self)})"
@@ -280,35 +295,41 @@ def as_inputs(x: Any, n: int, taker: object) -> list[Value]:
     if not isinstance(x, (list, tuple)):
         x = _listed(x, n, taker)
     if len(x) != n:
-        raise ValueError(f"{taker!r} takes {n} input{'s' if n > 1 else ''}, and {len(x)} came: {_short(x)}")
+        raise _wrong_length(taker, x, n)
     return [as_value(v, f"input {label}", label) for v, label in zip(x, _input_labels(n))]
+
+
+def check_network(network: object, where: str) -> None:
+    """Raise TypeError for what cannot be called with a sample."""
+    check_function(network, f"{where}: a network is an MLP, Layer, Unit or a function of a sample")
 
 
 def as_samples(samples: Any, name: str) -> list[Any]:
     """The samples of a list, an array or a table, as a list; TypeError, beginning with `name`, for others."""
     if hasattr(samples, "to_numpy"):  # a table of pandas or polars, which iterates over its columns
         samples = samples.to_numpy()
-    if isinstance(samples, (str, bytes, dict, Value)) or not isinstance(samples, Iterable):
-        raise TypeError(f"{name} is a list or array of samples, not {type(samples).__name__}")
+    if not in_order(samples):
+        raise TypeError(f"{name} is a list or array of samples, not {described(samples)}")
     return list(samples)
 
 
 def as_random(seed: int | Random | None) -> Random:
-    """A random generator of its own for a seed, or the one that came."""
-    return seed if isinstance(seed, Random) else Random(seed)
+    """A random generator of its own for a seed, or the one that came; TypeError for another thing."""
+    if isinstance(seed, Random):
+        return seed
+    if seed is not None and not isinstance(seed, numbers.Integral):
+        raise TypeError(f"a seed is a whole number, or a random.Random, not {described(seed)}")
+    return Random(None if seed is None else int(seed))
 
 
 def _listed(x: Any, n: int, taker: object) -> Sequence[Any]:
-    if isinstance(x, (Value, numbers.Real)):
+    if isinstance(x, Value) or is_real(x):
         return [x]
-    if getattr(x, "ndim", 1) != 1:
+    several = getattr(x, "ndim", 1) > 1
+    if several or not in_order(x) or not hasattr(x, "__len__"):
         raise TypeError(
-            f"{taker!r} takes one sample, a list or a one-dimensional array, "
-            f"not an array of shape {x.shape}; for many samples use predict(network, X)"
-        )
-    if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
-        raise TypeError(
-            f"{taker!r} takes a list, tuple or one-dimensional array of {n} numbers, not {type(x).__name__}"
+            f"{taker!r} takes a list, tuple or one-dimensional array of {counted(n, 'number')}, "
+            f"not {described(x)}" + ("; for many samples use predict(network, X)" if several else "")
         )
     return list(x)
 
@@ -318,25 +339,37 @@ def _input_labels(n: int) -> list[str]:
     return [f"x[{i}]" for i in range(1, n + 1)]
 
 
-def _short(x: Sequence[Any]) -> str:
-    numbers = [f"{v.data if isinstance(v, Value) else v}" for v in x[:4]]
-    return f"[{', '.join(numbers)}{', ...' if len(x) > 4 else ''}]"
+def _check_sizes(n_inputs: int, n_units: int, where: str) -> None:
+    check_count(n_inputs, f"{where}: the number of inputs")
+    check_count(n_units, f"{where}: the number of units")
+    if n_inputs * n_units > MOST_WEIGHTS:
+        raise ValueError(
+            f"{where}: {counted(n_inputs, 'input')} times {counted(n_units, 'unit')} make too many weights; "
+            f"a layer has room for {MOST_WEIGHTS:,}"
+        )
 
 
-def check_count(count: object, what: str) -> None:
-    """Raise ValueError unless `count` is a whole number, at least 1."""
-    if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{what} is a whole number, at least 1, not {count!r}")
+def _wrong_length(taker: object, x: Sequence[Any], n: int) -> ValueError:
+    came = [shown(v.data if isinstance(v, Value) and not v.traced else v) for v in x[:4]]
+    came += ["..."] if len(x) > 4 else []
+    return ValueError(f"{taker!r} takes {counted(n, 'input')}, and {len(x):,} came: [{', '.join(came)}]")
+
+
+def _not_there(part: Layer | MLP, what: str, place: int) -> IndexError:
+    return IndexError(
+        f"{part!r} has no {what} {place}: Python counts from 0, so they are 0 to {len(part) - 1}, "
+        f"or -1 for the last"
+    )
 
 
 def _activation(activation: Activation) -> Callable[[Value], Value]:
     if callable(activation):
         return activation
-    if activation in ACTIVATIONS:
+    if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]
-    guess = get_close_matches(str(activation), ACTIVATIONS, 1)
+    guess = get_close_matches(activation, ACTIVATIONS, 1) if isinstance(activation, str) else []
     raise ValueError(
-        f"there is no activation {activation!r}; "
+        f"there is no activation {shown(activation)}; "
         f"use {', '.join(map(repr, ACTIVATIONS))} or a function of a Value"
         + (f".  Did you mean {guess[0]!r}?" if guess else "")
     )

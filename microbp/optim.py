@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from microbp.value import Number, Value, as_float
+from microbp.arguments import described
+from microbp.value import Number, Value, as_float, as_values, name_of
 
 
 class Optimizer(ABC):
@@ -28,11 +29,15 @@ class Optimizer(ABC):
         """Change each parameter's data once, by its gradient.
 
         Raises FloatingPointError where a parameter would become infinite or NaN, and then
-        changes nothing.
+        changes nothing, and TypeError for anything but leaf Values.
         """
         self._memory_by_parameter()
         steps = []
-        for parameter in parameters:
+        for parameter in as_values(parameters, "step"):
+            if parameter.inputs:
+                raise TypeError(
+                    f"step: {name_of(parameter)!r} was computed from other Values; only leaves can be changed"
+                )
             change, memory = self.change(parameter.data, parameter.grad, self._memory.get(parameter))
             data = parameter.data + change
             if not math.isfinite(data):
@@ -145,6 +150,18 @@ class Adam(Optimizer):
         return f"Adam(lr={self.lr}, beta1={self.beta1}, beta2={self.beta2}, epsilon={self.epsilon})"
 
 
+def as_optimizer(optimizer: Any, where: str) -> Optimizer:
+    """The optimizer that came, SGD(lr=0.5) if none did; TypeError for what has no `step`."""
+    if optimizer is None:
+        return SGD(lr=0.5)
+    steps = callable(getattr(optimizer, "step", None)) and not isinstance(optimizer, (type, Value))
+    if not steps:
+        raise TypeError(
+            f"{where}: an optimizer such as SGD(lr=0.5) or Adam() is needed, not {described(optimizer)}"
+        )
+    return optimizer  # type: ignore[no-any-return]
+
+
 def _too_far(label: str, after: float, before: float, grad: float) -> FloatingPointError:
     return FloatingPointError(
         f"the step would make {label or 'a parameter'} = {after} "
@@ -200,19 +217,19 @@ def _entry(memory: Any, i: int) -> Any:
 def _positive(number: Number, name: str) -> float:
     value = as_float(number, name)
     if not 0.0 < value < math.inf:
-        raise ValueError(f"{name} is a positive number, not {value}")
+        raise ValueError(f"{name} is a finite number above 0, not {value}")
     return value
 
 
 def _fraction(number: Number, name: str) -> float:
     value = as_float(number, name)
     if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name} is a number from 0 up to, not including, 1; not {value}")
+        raise ValueError(f"{name} is a number, at least 0 and below 1, not {value}")
     return value
 
 
 def _at_least_zero(number: Number, name: str) -> float:
     value = as_float(number, name)
     if not 0.0 <= value < math.inf:
-        raise ValueError(f"{name} is a number that is not negative, not {value}")
+        raise ValueError(f"{name} is a finite number, at least 0, not {value}")
     return value

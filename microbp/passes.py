@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 from microbp.traversal import topological, unique_names
-from microbp.value import Value, computed
+from microbp.value import Value, check_value, computed
 
 ROW_LIMIT = 200  # records that are printed; all are there to be read
 
@@ -111,14 +110,6 @@ def steps(output: Value) -> Steps:
             gradients[node] += contribution
             backward.append(Backward(node, consumer, place, partial, arriving, contribution, gradients[node]))
     return Steps(output, [_forward(node, names) for node in topological(output)], backward)
-
-
-def check_value(node: object, where: str) -> None:
-    """Raise TypeError for what is not a Value."""
-    if not isinstance(node, Value):
-        raise TypeError(
-            f"{where}: a Value is needed, such as a loss, not {reprlib.repr(node)} ({type(node).__name__})"
-        )
 
 
 def brief(number: float) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import reprlib
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from itertools import pairwise
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from microbp import functions
+from microbp.arguments import counted, described, shown
 from microbp.nn import ACTIVATIONS, MLP, Activation, Layer, Unit
 from microbp.value import Value, as_float
 
@@ -61,6 +62,7 @@ def save(network: Network, path: str | os.PathLike[str], about: dict[str, Any] |
     >>> [p.data for p in again.parameters()] == [p.data for p in network.parameters()]
     True
     """
+    path = as_path(path, "save")
     own: dict[str, Function] = {}
     content = {
         "class": type(network).__name__,
@@ -68,7 +70,7 @@ def save(network: Network, path: str | os.PathLike[str], about: dict[str, Any] |
         "about": {} if about is None else _checked(about),
     }
     document = {"format": FORMAT, "version": VERSION, "checksum": _checksum(content), **content}
-    text = (_text(document) + "\n").encode()
+    text = (_text(document) + "\n").encode(errors="backslashreplace")  # half a character as JSON escapes it
     if len(text) > MOST_BYTES:
         raise ValueError(
             f"save: this network would take {len(text):,} bytes; `load` reads up to {MOST_BYTES:,}"
@@ -113,7 +115,8 @@ def read(
     ...     read(path)
     (Unit(1 -> 1 sigmoid; 2 parameters), {'inputs': ['width']})
     """
-    own = _own_activations(activations or {})
+    path = as_path(path, "load")
+    own = _own_activations({} if activations is None else activations)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = b"" if size > MOST_BYTES else file.read(MOST_BYTES + 1)
@@ -124,11 +127,21 @@ def read(
         return _network(document, own), document["about"]
     except _MissingActivation as missing:
         raise ValueError(
-            f"load: {os.fspath(path)} uses an activation of your own, {missing.name!r}; give the function, "
-            f"as in load({os.fspath(path)!r}, activations={{{missing.name!r}: {missing.name}}})"
+            f"load: {path} uses an activation of your own, {missing.name!r}; give the function, "
+            f"as in load({str(path)!r}, activations={{{missing.name!r}: {missing.name}}})"
         ) from None
     except _Unreadable as error:
-        raise ValueError(f"load: {os.fspath(path)} {error}") from None
+        raise ValueError(f"load: {path} {error}") from None
+
+
+def as_path(path: str | os.PathLike[str], where: str) -> Path:
+    """The path of a file; TypeError or ValueError, beginning with `where`, for what can be none."""
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(name, str):
+        raise TypeError(f"{where}: the name of a file is needed, not {described(path)}")
+    if not name or "\0" in name:
+        raise ValueError(f"{where}: {name!r} cannot be the name of a file")
+    return Path(name)
 
 
 def check_writable(path: str | os.PathLike[str], where: str) -> Path:
@@ -171,7 +184,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes, where: str) -> Pat
 
 def _layers_of(network: Network, own: dict[str, Function]) -> list[dict[str, Any]]:
     if type(network) not in (MLP, Layer, Unit):
-        raise TypeError(f"save: an MLP, Layer or Unit is needed, not {type(network).__name__}")
+        raise TypeError(f"save: an MLP, Layer or Unit is needed, not {described(network)}")
     parameters = network.parameters()
     for parameter in parameters:
         if parameter.inputs:
@@ -244,17 +257,36 @@ def _activation_of(activation: Activation, own: dict[str, Function]) -> str | di
 
 
 def _checked(about: dict[str, Any]) -> dict[str, Any]:
-    try:
-        text = json.dumps(about, ensure_ascii=False, allow_nan=False)
-        text.encode()
-        same = isinstance(about, dict) and _depth(about) <= DEEPEST and json.loads(text) == about
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"save: `about` is an object of JSON with finite numbers: {error}") from None
-    if not same:
+    wrong = _not_json(about, "about", 0) if isinstance(about, dict) else f"it is {described(about)}"
+    if wrong:
         raise ValueError(
-            "save: `about` is an object of JSON: a dict from texts to texts, numbers, lists and dicts"
+            "save: `about` is an object of JSON: a dict by texts of texts, finite numbers, True, False, "
+            f"None, lists and such dicts; {wrong}"
         )
     return about
+
+
+def _not_json(value: object, place: str, depth: int) -> str:
+    """The first thing at or below `place` that JSON does not have, as the end of a sentence; '' for none."""
+    if depth > DEEPEST:
+        return f"it is nested more than {DEEPEST} deep"
+    if not isinstance(value, (dict, list)):
+        return "" if _plain(value) else f"{place} is {described(value)}"
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and not (isinstance(key, str) and _plain(key)):
+            return f"{place} has the key {described(key)}"
+        if wrong := _not_json(part, f"{place}[{key!r}]", depth + 1):
+            return wrong
+    return ""
+
+
+def _plain(value: object) -> bool:
+    """Whether JSON has this single thing, and gives it back as it was."""
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, int) and value.bit_length() < 10_000)
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
@@ -299,13 +331,16 @@ class _MissingActivation(Exception):
 
 
 def _own_activations(activations: Mapping[str, Function]) -> Mapping[str, Function]:
+    if not isinstance(activations, Mapping):
+        raise TypeError(
+            "load: activations are functions by name, a dict such as {'swish': swish}, "
+            f"not {described(activations)}"
+        )
     for name, function in activations.items():
         if name in ACTIVATIONS:
             raise ValueError(f"load: {name!r} is a built-in activation, and no other can take its name")
         if not callable(function):
-            raise TypeError(
-                f"load: activation {name!r} is a function of a Value, not {reprlib.repr(function)}"
-            )
+            raise TypeError(f"load: activation {name!r} is a function of a Value, not {described(function)}")
     return activations
 
 
@@ -331,11 +366,11 @@ def _parsed(content: bytes) -> dict[str, Any]:
     version = document.get("version")
     if type(version) is int and version > VERSION:
         raise _Unreadable(
-            f"was saved in version {version} of the format, and this microbp reads up to version {VERSION}; "
-            "upgrade it, as with pip install --upgrade microbp"
+            f"was saved in version {shown(version)} of the format, and this microbp reads up to version "
+            f"{VERSION}; upgrade it, as with pip install --upgrade microbp"
         )
     if type(version) is not int or version < 1:
-        raise _Refused(f"its version is {reprlib.repr(version)}")
+        raise _Refused(f"its version is {shown(version)}")
     _keys(document, ["format", "version", "class", "layers", "about"], ["checksum"], "the file")
     _check_checksum(document)
     if not isinstance(document["about"], dict):
@@ -370,9 +405,10 @@ def _network(document: dict[str, Any], own: Mapping[str, Function]) -> Network:
         network.layers = layers
         return network
     if kind not in ("Layer", "Unit"):
-        raise _Refused(f"its class is {reprlib.repr(kind)}, not MLP, Layer or Unit")
+        raise _Refused(f"its class is {shown(kind)}, not MLP, Layer or Unit")
     if len(layers) > 1 or (kind == "Unit" and len(layers[0]) > 1):
-        raise _Refused(f"it is a single {kind.lower()}, and holds several")
+        several = "layers" if len(layers) > 1 else "units"
+        raise _Refused(f"its class is {kind}, and it holds several {several}")
     return layers[0] if kind == "Layer" else layers[0][0]
 
 
@@ -380,7 +416,8 @@ def _check_fit(layers: list[Layer]) -> None:
     for l, (before, layer) in enumerate(pairwise(layers), start=2):
         if len(layer[0].weights) != len(before):
             raise _Refused(
-                f"layer {l}: a unit has {len(layer[0].weights)} weights for the {len(before)} units before it"
+                f"layer {l}: a unit has {counted(len(layer[0].weights), 'weight')} "
+                f"for the {counted(len(before), 'unit')} before it"
             )
 
 
@@ -400,7 +437,8 @@ def _layer(record: Any, own: Mapping[str, Function], where: str) -> Layer:
     for k, unit in enumerate(layer, start=1):
         if len(unit.weights) != len(layer[0].weights):
             raise _Refused(
-                f"{where}, unit {k}: it has {len(unit.weights)} weights, and unit 1 {len(layer[0].weights)}"
+                f"{where}, unit {k}: it has {counted(len(unit.weights), 'weight')}, "
+                f"and unit 1 has {len(layer[0].weights):,}"
             )
     return layer
 
@@ -429,9 +467,9 @@ def _new_unit(layer: int, activation: Activation, expanded: bool, record: Mappin
 def _labels(record: Mapping[str, Any], n: int, where: str) -> list[str]:
     labels = record.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise _Refused(f"{where}: labels is a list of names, not {_kind(labels)}")
+        raise _Refused(f"{where}: labels is a list of names, not {shown(labels)}")
     if "labels" in record and len(labels) != n:
-        raise _Refused(f"{where}: it has {len(labels)} labels for {n} parameters")
+        raise _Refused(f"{where}: it has {counted(len(labels), 'label')} for {counted(n, 'parameter')}")
     return labels
 
 
@@ -439,14 +477,14 @@ def _activation(name: Any, own: Mapping[str, Function], where: str) -> Activatio
     if isinstance(name, str) and name in ACTIVATIONS:
         return name
     if not isinstance(name, dict):
-        raise _Refused(f"{where}: there is no activation {reprlib.repr(name)}")
+        raise _Refused(f"{where}: there is no activation {shown(name)}")
     _keys(name, ["custom"], [], f"{where}, activation")
     if (
         not isinstance(name["custom"], str)
         or not name["custom"].isidentifier()
         or name["custom"] in ACTIVATIONS
     ):
-        raise _Refused(f"{where}: an activation of one's own has no name {reprlib.repr(name['custom'])}")
+        raise _Refused(f"{where}: an activation of one's own cannot be called {shown(name['custom'])}")
     if name["custom"] not in own:
         raise _MissingActivation(name["custom"])
     return own[name["custom"]]
@@ -460,7 +498,7 @@ def _keys(record: Any, needed: list[str], optional: list[str], where: str) -> No
             raise _Refused(f"{where}: {key!r} is missing")
     for key in record:
         if key not in needed and key not in optional:
-            raise _Refused(f"{where}: {reprlib.repr(key)} is not a part of it")
+            raise _Refused(f"{where}: {shown(key)} is not a part of it")
 
 
 def _number(number: Any, where: str) -> float:
@@ -469,7 +507,7 @@ def _number(number: Any, where: str) -> float:
     try:
         return float(number)
     except OverflowError:
-        raise _Refused(f"{where}: {reprlib.repr(number)} is too large for a float") from None
+        raise _Refused(f"{where}: {shown(number)} is too large for a float") from None
 
 
 def _count(number: Any, where: str) -> int:
@@ -480,14 +518,14 @@ def _count(number: Any, where: str) -> int:
 
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return "an empty list" if value == [] else names.get(type(value), reprlib.repr(value))
+    return "an empty list" if value == [] else names.get(type(value), shown(value))
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        times = Counter(key for key, _ in pairs)
+        raise ValueError(f"{shown(next(key for key in times if times[key] > 1))} is there twice")
     return record
 
 
@@ -498,5 +536,5 @@ def _no_constant(name: str) -> NoReturn:
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{reprlib.repr(text)} is too large for a float")
+        raise ValueError(f"{shown(text)} is too large for a float")
     return number

@@ -9,12 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from microbp.arguments import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_function,
+    counted,
+    described,
+    in_order,
+    shown,
+)
 from microbp.engines import Eager, Engine, Pair, compiled_or
+from microbp.finite import called
 from microbp.history import History, Loss, Record
 from microbp.losses import squared_error
-from microbp.nn import as_random, as_samples, check_count
-from microbp.optim import SGD, Optimizer
-from microbp.value import Value, as_float
+from microbp.nn import as_random, as_samples, check_network
+from microbp.optim import Optimizer, as_optimizer
+from microbp.value import Value, as_float, as_values, name_of
 
 
 def fit(
@@ -63,17 +74,20 @@ def fit(
     >>> history.epochs, history.loss[-1] < history.loss[0]
     (50, True)
     """
-    data = _pairs(X, Y)
-    held_out = _pairs(*validation) if validation is not None else None
+    check_network(network, "fit")
+    check_function(loss, "fit: the loss is a function, such as squared_error")
+    data = _pairs(X, Y, "fit")
+    held_out = None if validation is None else _held_out(validation)
     trained = _parameters(network, parameters)
-    optimizer = SGD(lr=0.5) if optimizer is None else optimizer
+    optimizer = as_optimizer(optimizer, "fit")
     size = len(data) if batch_size is None else batch_size
-    check_count(epochs, "epochs")
-    check_count(size, "batch_size")
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
-    if engine not in ("compiled", "eager"):
-        raise ValueError(f"engine is 'compiled' or 'eager', not {engine!r}")
+    check_count(epochs, "fit: epochs")
+    check_count(size, "fit: batch_size")
+    check_choice(reduction, ("mean", "sum"), "fit: reduction")
+    check_choice(engine, ("compiled", "eager"), "fit: engine")
+    check_flag(shuffle, "fit: shuffle")
+    check_flag(progress, "fit: progress")
+    stop_when = _stop(stop_when)
     random = as_random(seed)
     history = History(record=_record(record, network, loss, data, trained))
     eager = Eager(network, loss, trained, optimizer, reduction)
@@ -110,8 +124,11 @@ def predict(network: Callable[[Any], Any], X: Iterable[Any]) -> list[Any]:
     >>> network[0][0].weights[0].data, network[0][0].weights[1].data = 1.0, 2.0
     >>> predict(network, [[1, 1], [0, 3]])
     [3.0, 6.0]
+
+    Raises ValueError or TypeError, naming the sample, for what the network does not take.
     """
-    return [_numbers(network(x)) for x in _rows(X, "X")]
+    check_network(network, "predict")
+    return [_output(network, x, f"predict: sample {n}") for n, x in enumerate(_rows(X, "predict: X"), 1)]
 
 
 def accuracy(
@@ -126,33 +143,78 @@ def accuracy(
 
     >>> accuracy(lambda x: Value(x), [0.2, 0.9, 0.4], [0, 1, 1])
     0.6666666666666666
+
+    Raises ValueError or TypeError for data that do not fit together, a class that is not there, and
+    a threshold that all targets are on the same side of.
     """
-    pairs = _pairs(X, Y)
-    targets = [_numbers(pair.y) for pair in pairs]
-    outputs = [_numbers(network(pair.x)) for pair in pairs]
+    check_network(network, "accuracy")
+    pairs = _pairs(X, Y, "accuracy")
+    targets = [_numbers(pair.y, f"accuracy: target {pair.number}") for pair in pairs]
+    outputs = [_output(network, pair.x, f"accuracy: sample {pair.number}") for pair in pairs]
+    if isinstance(outputs[0], list):
+        right = [_greatest(y) == _class(t, n, len(y)) for n, (y, t) in enumerate(zip(outputs, targets), 1)]
+    else:
+        limit = _threshold(threshold, targets)
+        right = [(y > limit) == (t > limit) for y, t in zip(outputs, targets)]
+    return sum(right) / len(pairs)
+
+
+def _greatest(numbers: list[float]) -> int:
+    return numbers.index(max(numbers))
+
+
+def _class(target: float | list[float], number: int, n_outputs: int) -> int:
+    """The class that a target of a network with several outputs stands for."""
+    if isinstance(target, list) and len(target) == n_outputs:
+        return _greatest(target)
+    if not isinstance(target, list) and target in range(n_outputs):
+        return int(target)
+    raise ValueError(
+        f"accuracy: target {number} is {shown(target)}, and a network of {n_outputs} outputs needs a class "
+        f"from 0 to {n_outputs - 1}, or {n_outputs} numbers"
+    )
+
+
+def _threshold(threshold: float | None, targets: Sequence[float | list[float]]) -> float:
+    """What one output has to exceed; checked to tell the targets apart."""
+    distinct: set[float] = set()
+    for number, target in enumerate(targets, start=1):
+        if isinstance(target, list):
+            raise ValueError(
+                f"accuracy: target {number} is {shown(target)}, and a network of one output needs one number"
+            )
+        distinct.add(target)
+    low, high = min(distinct), max(distinct)
     if threshold is None:
-        threshold = 0.0 if any(isinstance(t, float) and t < 0.0 for t in targets) else 0.5
-    return sum(_same_class(y, t, threshold) for y, t in zip(outputs, targets)) / len(pairs)
-
-
-def _same_class(output: float | list[float], target: float | list[float], threshold: float) -> bool:
-    if isinstance(output, list):
-        wanted = target.index(max(target)) if isinstance(target, list) else int(target)
-        return output.index(max(output)) == wanted
-    if isinstance(target, list):
+        threshold = 0.0 if low < 0.0 else 0.5
+    limit = as_float(threshold, "accuracy: threshold")
+    if low < high and not low <= limit < high:
         raise ValueError(
-            f"accuracy: a target {target} of {len(target)} numbers for a network with one output"
+            f"accuracy: a target counts by whether it exceeds the threshold, {limit:g}, and those from "
+            f"{low:g} to {high:g} are all on one side of it; give a threshold between them"
         )
-    return (output > threshold) == (target > threshold)
+    return limit
 
 
-def _pairs(X: Iterable[Any], Y: Iterable[Any]) -> list[Pair]:
-    xs, ys = _rows(X, "X"), _rows(Y, "Y")
+def _pairs(X: Iterable[Any], Y: Iterable[Any], where: str) -> list[Pair]:
+    xs, ys = _rows(X, f"{where}: X"), _rows(Y, f"{where}: Y")
     if len(xs) != len(ys):
-        raise ValueError(f"X has {len(xs)} samples and Y {len(ys)} targets; each sample needs one target")
+        raise ValueError(
+            f"{where}: X has {counted(len(xs), 'sample')} and Y {counted(len(ys), 'target')}; "
+            "each sample needs one target"
+        )
     if not xs:
-        raise ValueError("X and Y are empty; there is nothing to learn from")
+        raise ValueError(f"{where}: X and Y are empty; at least one sample is needed")
     return [Pair(number, x, y) for number, (x, y) in enumerate(zip(xs, ys), start=1)]
+
+
+def _held_out(validation: Any) -> list[Pair]:
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise TypeError(
+            f"fit: validation is a pair of samples and targets, (X, Y), not {described(validation)}"
+        )
+    X, Y = validation
+    return _pairs(X, Y, "fit: validation")
 
 
 def _rows(samples: Iterable[Any], name: str) -> list[Any]:
@@ -160,7 +222,7 @@ def _rows(samples: Iterable[Any], name: str) -> list[Any]:
     rows = as_samples(samples, name)
     for number, row in enumerate(rows, start=1):
         for entry in row if isinstance(row, Iterable) and not isinstance(row, str) else [row]:
-            if isinstance(entry, numbers.Real) and not math.isfinite(entry):
+            if isinstance(entry, numbers.Real) and not _is_finite(entry):
                 raise ValueError(
                     f"{name}: sample {number} contains {float(entry)}; every number must be finite"
                 )
@@ -172,14 +234,38 @@ def _parameters(network: Any, parameters: Sequence[Value] | None) -> list[Value]
         if not hasattr(network, "parameters"):
             raise TypeError(
                 f"fit: say which Values to train, as in fit(..., parameters=[w, b]); "
-                f"{network!r} has no parameters() to ask"
+                f"{shown(network)} has no parameters() to ask"
             )
         parameters = network.parameters()
-    trained = list(parameters)
+    trained = list(dict.fromkeys(as_values(parameters, "fit: parameters")))
+    if not trained:
+        raise ValueError("fit: there is nothing to train, as the list of parameters is empty")
     for parameter in trained:
-        if not isinstance(parameter, Value) or parameter.inputs:
-            raise TypeError(f"fit: the parameters to train are leaf Values, and {parameter!r} is not one")
+        if parameter.inputs:
+            raise TypeError(
+                f"fit: {name_of(parameter)!r} was computed from other Values; only leaves can be trained"
+            )
     return trained
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an int too large for a float is refused, by a better name, where it is used
+        return True
+
+
+def _stop(stop_when: Any) -> Callable[[History], bool] | float | None:
+    if stop_when is None or callable(stop_when):
+        return stop_when  # type: ignore[no-any-return]
+    if isinstance(stop_when, bool):
+        raise TypeError(
+            f"fit: stop_when is a function of the history, or the loss to stop below, not {shown(stop_when)}"
+        )
+    limit = as_float(stop_when, "fit: stop_when")
+    if math.isnan(limit):
+        raise ValueError("fit: stop_when is nan, and no loss is below that")
+    return limit
 
 
 def _record(
@@ -187,7 +273,7 @@ def _record(
 ) -> Record | None:
     if every is None:
         return None
-    check_count(every, "record")
+    check_count(every, "fit: record")
     X, Y = [pair.x for pair in pairs], [pair.y for pair in pairs]
     record = Record(network, loss, X, Y, trained, int(every))
     record.keep(0)
@@ -204,14 +290,18 @@ def _should_stop(stop_when: Callable[[History], bool] | float | None, history: H
     return stop_when is not None and history.loss[-1] < stop_when
 
 
-def _numbers(output: Any) -> Any:
+def _output(network: Callable[[Any], Any], x: Any, where: str) -> Any:
+    return _numbers(called(lambda: network(x), where), f"{where}: the output")
+
+
+def _numbers(output: Any, where: str) -> Any:
     """An output or target as a float, or as a list of floats if there are several."""
     if isinstance(output, Value):
         return output.data
-    if isinstance(output, Iterable):
-        several = [_numbers(entry) for entry in output]
+    if in_order(output):
+        several = [_numbers(entry, where) for entry in output]
         return several[0] if len(several) == 1 else several
-    return as_float(output, "a prediction or target")
+    return as_float(output, where)
 
 
 @contextmanager

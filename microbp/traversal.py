@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from microbp.value import Value, computed, evaluated
+from microbp.arguments import described
+from microbp.rules import BUILT_IN, Rule, many
+from microbp.value import Value, check_value, computed, evaluated
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus")
 
@@ -19,7 +21,10 @@ def leaves(*outputs: Value) -> list[Value]:
     >>> a, b = Value(1.0, "a"), Value(2.0, "b")
     >>> [leaf.label for leaf in leaves(b * a + a)]
     ['a', 'b']
+
+    Raises TypeError for anything but Values.
     """
+    _check_values(outputs, "leaves")
     found = {output for output in outputs if not output.inputs}
     found.update(input for node in computed(*outputs) for input in node.inputs if not input.inputs)
     return sorted(found, key=lambda leaf: leaf.birth)
@@ -38,12 +43,24 @@ def consumers(*outputs: Value) -> dict[Value, list[Value]]:
     >>> c = b + a
     >>> consumers(c)[a] == [b, c], consumers(c)[c]
     (True, [])
+
+    Raises TypeError for anything but Values.
     """
+    _check_values(outputs, "consumers")
     found: dict[Value, list[Value]] = {node: [] for node in topological(*outputs)}
     for node in computed(*outputs):
         for input in dict.fromkeys(node.inputs):
             found[input].append(node)
     return found
+
+
+def _check_values(outputs: Sequence[object], where: str) -> None:
+    for output in outputs:
+        if isinstance(output, (list, tuple)):
+            raise TypeError(
+                f"{where}: Values are needed, one by one, not {described(output)}; write {where}(*values)"
+            )
+        check_value(output, where)
 
 
 def larger_than(nodes: int, edges: int, *outputs: Value) -> bool:
@@ -158,8 +175,10 @@ class FoundUnit(NamedTuple):
     def activation(self) -> str:
         if self.z is self.u:
             return "linear"
-        name = self.z.rule.name if self.z.rule else ""
-        return name if name in ACTIVATIONS else "custom"
+        rule = self.z.rule
+        if rule is None or not _is_activation(rule):
+            return "custom"
+        return rule.name if rule.name in BUILT_IN or self.z.inputs == (self.u,) else "custom"
 
 
 class _NetInput(NamedTuple):
@@ -185,7 +204,10 @@ def units(*outputs: Value) -> list[FoundUnit]:
     >>> [unit] = units((w * x + b).tanh())
     >>> unit.activation, unit.weights == (w,), unit.inputs == (x,), unit.bias is b
     ('tanh', True, True, True)
+
+    Raises TypeError for anything but Values.
     """
+    _check_values(outputs, "units")
     users = consumers(*outputs)
     found: list[FoundUnit] = []
     layer_of: dict[Value, int] = {}
@@ -215,6 +237,12 @@ def units(*outputs: Value) -> list[FoundUnit]:
             )
         )
     return found
+
+
+def _is_activation(rule: Rule) -> bool:
+    """Whether a row is an activation: one of the built-in ones, or a row of your own of a single operand."""
+    own = rule.name not in BUILT_IN and len(rule.parameters) == 1 and not many(rule.parameters[0])
+    return own or rule.name in ACTIVATIONS
 
 
 def is_target(node: Value) -> bool:
@@ -283,7 +311,7 @@ def _activation(u: Value, users: Mapping[Value, list[Value]]) -> tuple[Value, tu
     """The output z of the unit with net input u, and the nodes from u to it."""
     if len(users[u]) == 1:
         [user] = users[u]
-        if user.rule and user.rule.name in ACTIVATIONS:
+        if user.rule and _is_activation(user.rule):
             return user, (user,)
     if re.fullmatch(r"u\d+\[\d+\]", u.label):
         return _labelled_output(u, "z" + u.label[1:], users)

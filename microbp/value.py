@@ -7,14 +7,17 @@ derivative along each of them (`partials`).  `backward` is the whole of backprop
 from __future__ import annotations
 
 import numbers
-import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, SupportsFloat
 
+from microbp.arguments import described, in_order, shown
 from microbp.rules import Rule
+
+MOST_INTRODUCED = 4  # operands that an error tells of
+LONGEST_NUMBER = 10  # characters of a number that it tells exactly
 
 next_birth = count().__next__
 
@@ -39,7 +42,7 @@ class Value:
     >>> u.data, z.data, u.grad, w.grad
     (0.0, 0.5, 0.25, 0.5)
 
-    Raises TypeError for anything but a real number.
+    Raises TypeError for anything but a real number, and for a label that is no text.
     """
 
     __slots__ = ("birth", "constant", "data", "grad", "inputs", "label", "partials", "reached", "rule")
@@ -58,6 +61,8 @@ class Value:
     reached: object
 
     def __init__(self, data: Number, label: str = "") -> None:
+        if label.__class__ is not str and not isinstance(label, str):
+            raise TypeError(f"Value: a label is a text, not {shown(label)}")
         self.grad = 0.0
         self.label = label
         self.rule = None
@@ -112,7 +117,8 @@ class Value:
     def zero_grad(self) -> None:
         """Set the gradient of this node, and of all it was computed from, to zero."""
         for node in computed(self):
-            zero_grad(node.inputs)
+            for input in node.inputs:
+                input.grad = 0.0
         self.grad = 0.0
 
     def recompute(self) -> None:
@@ -247,8 +253,10 @@ def zero_grad(values: Iterable[Value]) -> None:
     >>> zero_grad([a])
     >>> a.grad
     0.0
+
+    Raises TypeError for anything but Values.
     """
-    for value in values:
+    for value in as_values(values, "zero_grad"):
         value.grad = 0.0
 
 
@@ -289,7 +297,7 @@ def name_of(operand: Any) -> str:
     ('a', '3', 'a * 3', 'a - 1')
     """
     if not isinstance(operand, Value):
-        return str(operand)
+        return _written(operand)
     return operand.label or made_of(operand) or f"{operand.data:.6g}"
 
 
@@ -303,12 +311,20 @@ def made_of(node: Value) -> str:
         [
             (o.label or f"{o.data:.6g}" if o.data >= 0 or o.label else f"({o.data:.6g})")
             if isinstance(o, Value)
-            else f"({o})"
+            else f"({_written(o)})"
             if isinstance(o, Fraction)
-            else str(o)
+            else _written(o)
             for o in node.operands
         ]
     )
+
+
+def _written(number: SupportsFloat) -> str:
+    """A plain number as text; a fraction of more digits than Python writes by the float it is close to."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"{float(number):.6g}"
 
 
 def as_float(number: Any, where: str) -> float:
@@ -319,9 +335,8 @@ def as_float(number: Any, where: str) -> float:
         try:
             return float(number)
         except OverflowError:
-            raise OverflowError(f"{where}: {reprlib.repr(number)} is too large for a float") from None
-    came = f"{where}: a real number is needed, not {reprlib.repr(number)} ({type(number).__name__})"
-    raise TypeError(f"{came}; {_remedy(number)}")
+            raise OverflowError(f"{where}: {shown(number)} is too large for a float") from None
+    raise TypeError(f"{where}: a real number is needed, not {described(number)}; {_remedy(number)}")
 
 
 def as_value(operand: Operand, where: str, label: str = "") -> Value:
@@ -329,27 +344,49 @@ def as_value(operand: Operand, where: str, label: str = "") -> Value:
     return operand if isinstance(operand, Value) else Value(as_float(operand, where), label)
 
 
+def as_values(values: Iterable[Any], where: str) -> list[Value]:
+    """Several Values as a list; TypeError, saying where they came, for anything else."""
+    if not isinstance(values, (list, tuple, set)) and not in_order(values):
+        raise TypeError(f"{where}: a list of Values is needed, not {described(values)}")
+    if hasattr(values, "parameters"):
+        raise TypeError(f"{where}: a list of Values is needed; {shown(values)} gives its own by parameters()")
+    listed = list(values)
+    for kind in dict.fromkeys(map(type, listed)):  # quicker than to look at each of many
+        if not issubclass(kind, Value):
+            other = next(value for value in listed if type(value) is kind)
+            raise TypeError(f"{where}: a list of Values is needed, and {described(other)} is among them")
+    return listed
+
+
+def check_value(node: object, where: str, such: str = "a loss") -> None:
+    """Raise TypeError for what is not a Value."""
+    if not isinstance(node, Value):
+        raise TypeError(f"{where}: a Value is needed, such as {such}, not {described(node)}")
+
+
 def is_real(number: Any) -> bool:
-    """Whether `number` is a real number, as NumPy's truth values are without saying so."""
+    """Whether `number` is a real number: NumPy's truth values are one unsaid, its spans of time are none."""
     kind = type(number)
-    return isinstance(number, numbers.Real) or (
-        kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    )
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_", "timedelta64"):
+        return kind.__name__ != "timedelta64"
+    return isinstance(number, numbers.Real)
 
 
 def _remedy(number: Any) -> str:
     if isinstance(number, Value):
         return "take the number out of the Value with .data"
-    if hasattr(number, "__array_ufunc__") or hasattr(number, "__array__"):
-        return "a Value holds one number; make one of each element, as in [Value(a) for a in array.ravel()]"
     if isinstance(number, (str, bytes)):
         return "convert it first, as in float(text)"
-    if isinstance(number, (list, tuple, dict, set)):
+    if hasattr(number, "__array_ufunc__") or hasattr(number, "__array__"):
+        return "a Value holds one number; make one of each element, as in [Value(a) for a in array.ravel()]"
+    if isinstance(number, Iterable):
         return "a Value holds one number; make one of each element"
     if isinstance(number, numbers.Complex):
         return "only real numbers can be differentiated here; use its .real and .imag"
     if number is None:
         return "perhaps a function forgot to return its result"
+    if callable(number):
+        return "perhaps it is to be called, as in f(x)"
     return "convert it with float() if it stands for one"
 
 
@@ -368,20 +405,25 @@ def _evaluate(rule: Rule, operands: Sequence[Any]) -> tuple[float, tuple[float, 
 
 def _outside(rule: Rule, operands: Sequence[Any], error: Exception) -> Exception:
     """The arithmetic's own kind of error, saying which operation, which nodes, and what it needs."""
-    of = " and ".join(map(_introduce, operands))
+    came = [_introduce(operand) for operand in operands[:MOST_INTRODUCED]]
+    if len(operands) > MOST_INTRODUCED:
+        came.append(f"{len(operands) - MOST_INTRODUCED:,} more")
     if isinstance(error, OverflowError):
-        return OverflowError(f"{rule.name} of {of}: the result is too large for a float")
-    return type(error)(f"{rule.name} of {of}: it needs {rule.domain}")
+        return OverflowError(f"{rule.name} of {' and '.join(came)}: the result is too large for a float")
+    if len(operands) == len(rule.parameters) > 1:  # the domain speaks of them by these names
+        came = [f"{name} = {each}" for name, each in zip(rule.parameters, came)]
+    return type(error)(f"{rule.name} of {' and '.join(came)}: it needs {rule.domain}")
 
 
 def _introduce(operand: Any) -> str:
     if not isinstance(operand, Value):
-        return reprlib.repr(operand)
+        return shown(operand)
     label, made = repr(operand.label) if operand.label else "", made_of(operand)
     name = " ".join(
         filter(None, ["node" if label or made else "an unnamed leaf", label, made and f"= {made}"])
     )
-    return f"{operand.data!r} ({name})"
+    exactly = repr(operand.data)
+    return f"{exactly if len(exactly) <= LONGEST_NUMBER else f'{operand.data:.6g}'} ({name})"
 
 
 def digits(number: float) -> str:

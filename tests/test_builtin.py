@@ -570,10 +570,10 @@ def test_a_neighbourhood_is_refused_where_there_is_none() -> None:
     x = Value(1.0, "x")
     with pytest.raises(ValueError, match="'q', is not part of this graph"):
         graph(x * 2, around=Value(1.0, "q"))
-    with pytest.raises(TypeError, match="around is a Value of the graph, not str"):
+    with pytest.raises(TypeError, match="around is a Value of the graph, not 'x'"):
         graph(x * 2, around="x")  # type: ignore[arg-type]
     for depth in (-1, 1.5, True, "2"):
-        with pytest.raises(ValueError, match="depth is a whole number of steps"):
+        with pytest.raises(ValueError, match="depth, a number of steps, is a whole number"):
             graph(x * 2, depth=depth)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="neighbourhood is drawn of values"):
         graph(x * 2, "units", depth=1)

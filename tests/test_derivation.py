@@ -7,7 +7,7 @@ import pytest
 from test_passes import random_graph
 
 import microbp
-from microbp import MLP, Unit, Value, cross_entropy, squared_error
+from microbp import MLP, Unit, Value, cross_entropy, gradients, squared_error
 from microbp.show.derivation import MOST_STEPS, Explanation, explain
 from microbp.show.latex import latex_formula, latex_name, latex_number
 
@@ -194,7 +194,7 @@ def test_a_node_that_the_output_does_not_depend_on():
 def test_the_output_itself_and_what_is_no_value():
     a = Value(2.0, "a")
     assert str(explain(a, of=a)).startswith("da/da = 1")
-    with pytest.raises(TypeError, match=r"explain: a Value is needed, such as a loss, not 'w' \(str\)"):
+    with pytest.raises(TypeError, match=r"explain: a Value is needed, such as a weight, not 'w' \(str\)"):
         explain("w", of=a)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"explain\(of\): a Value is needed"):
         explain(a, of=3.0)  # type: ignore[arg-type]
@@ -267,3 +267,15 @@ def test_latex_pieces():
     assert latex_name("z1[2] (3)") == r"z^{(1)}_{2}\text{ (3)}"
     assert latex_name("50% {x}_y") == r"\text{50\% \{x\}\_y}"
     assert latex_number(float("-inf")) == r"-\infty" and latex_number(2e-5) == r"2 \times 10^{-5}"
+
+
+def test_a_derivative_of_a_derivative_is_derived_with_its_name_in_parentheses():
+    x = Value(2.0, "x")
+    y = x**3
+    y.label = "y"
+    slope = gradients(y, x)  # 3 x^2, whose derivative is 6 x
+    derived = explain(x, of=slope)
+    assert derived.value == 12.0
+    assert str(derived).splitlines()[0] == "d(dy/dx)/dx = 12"
+    assert "  (dy/dx) = 3 * v1 = 3 * 4 = 12" in str(derived)
+    assert "d(dy/dx)/dx = d(dy/dx)/dv1 * dv1/dx" in str(derived)

@@ -217,7 +217,7 @@ def test_what_is_wrong_in_both_engines_is_told_without_a_warning():
         ValueError, match=r"epoch 1, sample 2: a target of cross-entropy is a probability .*not 2"
     ):
         fit(MLP(2, [1], seed=0), X[:3], [1.0, 2.0, 0.0], binary_cross_entropy, progress=False)
-    with pytest.raises(IndexError, match="epoch 1, sample 3: pick: there is no value 5"):
+    with pytest.raises(IndexError, match="epoch 1, sample 3: cross_entropy: there is no class 5"):
         fit(MLP(2, [3], seed=0), X[:3], [0, 1, 5], cross_entropy, progress=False)
 
 

@@ -127,7 +127,7 @@ def test_what_is_refused():
     with pytest.raises(TypeError, match="paths: a Value is needed"):
         paths(a, "a")  # type: ignore[arg-type]
     for limit in (-1, 2.0, True, None):
-        with pytest.raises(ValueError, match="limit is how many paths to list, 0 or more"):
+        with pytest.raises(ValueError, match="limit, how many paths to list, is a whole number, at least 0"):
             paths(a, a, limit)  # type: ignore[arg-type]
 
 

@@ -171,18 +171,18 @@ def test_losses_agree_with_pytorch():
 @pytest.mark.parametrize(
     ("use", "error", "message"),
     [
-        (lambda: squared_error([1.0, 2.0], [1.0]), ValueError, "squared_error.*2 predictions and 1 targets"),
+        (lambda: squared_error([1.0, 2.0], [1.0]), ValueError, "squared_error.*2 predictions and 1 target"),
         (lambda: mean_squared_error([], []), ValueError, "at least one"),
-        (lambda: squared_error(Value(1.0), "1"), TypeError, r"squared_error: target 1.*'1' \(str\)"),
-        (lambda: squared_error(None, 1.0), TypeError, "prediction 1.*None"),
+        (lambda: squared_error(Value(1.0), "1"), TypeError, r"squared_error: the target.*'1' \(str\)"),
+        (lambda: squared_error(None, 1.0), TypeError, "the prediction.*None"),
         (lambda: binary_cross_entropy(0.5, 2.0), ValueError, "probability from 0 to 1, not 2"),
         (lambda: cross_entropy([1.0, 2.0], [0.5, 0.6]), ValueError, "add up to 1.1, not to 1"),
         (lambda: cross_entropy([1.0, 2.0], [-0.5, 1.5]), ValueError, "probability from 0 to 1, not -0.5"),
-        (lambda: cross_entropy([1.0, 2.0], 2), IndexError, "no value 2 among 2; they count from 0 to 1"),
-        (lambda: cross_entropy([1.0, 2.0], -1), IndexError, "no value -1"),
-        (lambda: cross_entropy([1.0, 2.0], 0.5), IndexError, "no value 0.5"),
+        (lambda: cross_entropy([1.0, 2.0], 2), IndexError, "no class 2; they count from 0 to 1"),
+        (lambda: cross_entropy([1.0, 2.0], -1), IndexError, "no class -1"),
+        (lambda: cross_entropy([1.0, 2.0], 0.5), IndexError, "no class 0.5"),
         (lambda: cross_entropy(Value(1.0), 0), TypeError, "binary_cross_entropy_with_logits"),
-        (lambda: cross_entropy([1.0, 2.0], [1.0]), ValueError, "2 predictions and 1 targets"),
+        (lambda: cross_entropy([1.0, 2.0], [1.0]), ValueError, "2 predictions and 1 target came"),
     ],
 )
 def test_misuse_is_refused_with_the_remedy(use, error, message):

@@ -85,12 +85,12 @@ def test_a_step_that_would_overflow_changes_nothing_and_names_the_parameter():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD(0.0), "lr is a positive number, not 0.0"),
-        (lambda: SGD(float("nan")), "lr is a positive number, not nan"),
-        (lambda: SGD(0.1, momentum=1.0), "momentum is a number from 0 up to, not including, 1; not 1.0"),
-        (lambda: SGD(0.1, weight_decay=-1.0), "weight_decay is a number that is not negative, not -1.0"),
+        (lambda: SGD(0.0), "lr is a finite number above 0, not 0.0"),
+        (lambda: SGD(float("nan")), "lr is a finite number above 0, not nan"),
+        (lambda: SGD(0.1, momentum=1.0), "momentum is a number, at least 0 and below 1, not 1.0"),
+        (lambda: SGD(0.1, weight_decay=-1.0), "weight_decay is a finite number, at least 0, not -1.0"),
         (lambda: Adam(0.1, beta2=1.5), "beta2"),
-        (lambda: Adam(0.1, epsilon=0.0), "epsilon is a positive number"),
+        (lambda: Adam(0.1, epsilon=0.0), "epsilon is a finite number above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, message):

@@ -546,14 +546,15 @@ def test_too_many_units_or_weights_are_refused() -> None:
 
 @pytest.mark.parametrize("given", [3.0, None, "x", [1.0], [Value(1.0), 2], MLP(2, [1]), {"y": Value(1.0)}])
 def test_only_values_can_be_drawn(given: object) -> None:
-    with pytest.raises(TypeError, match=rf"Value.*{type(given).__name__}.*graph\(loss\)"):
+    kind = "None" if given is None else type(given).__name__
+    with pytest.raises(TypeError, match=rf"Value.*{kind}.*graph\(loss\)"):
         graph(given)  # type: ignore[arg-type]
 
 
 def test_an_empty_list_and_an_unknown_view_are_refused() -> None:
     with pytest.raises(ValueError, match="list is empty"):
         graph([])
-    with pytest.raises(ValueError, match="'layers'; use 'auto', 'values' or 'units'"):
+    with pytest.raises(ValueError, match="view is 'auto', 'values' or 'units', not 'layers'"):
         graph(Value(1.0), "layers")
 
 
@@ -845,7 +846,7 @@ def test_an_engine_that_is_asked_for_and_missing_says_so(
     assert bundle["text/plain"].startswith(repr(shown)) and "install Graphviz" in bundle["text/plain"]
     with pytest.raises(RuntimeError, match=r"writes \.svg and \.html; for \.png leave out engine='builtin'"):
         graph(by_hand(), engine="builtin").save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="no engine 'neato'; use 'auto', 'dot' or 'builtin'"):
+    with pytest.raises(ValueError, match="engine is 'auto', 'dot' or 'builtin', not 'neato'"):
         graph(by_hand(), engine="neato")
     assert os.listdir(tmp_path) == []
 

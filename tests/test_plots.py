@@ -264,19 +264,19 @@ def test_without_matplotlib_one_sentence_says_what_to_install(draw, monkeypatch)
         ),
         ([0.5], [0], {}, ValueError, r"sample 1 of X is \[0.5\]"),
         ([[0, math.nan]], [0], {}, ValueError, r"sample 1 of X is \[0.0, nan\]"),
-        ([[0, 0]], [0, 1], {}, ValueError, "X has 1 samples and Y 2 targets; each sample needs one target"),
+        ([[0, 0]], [0, 1], {}, ValueError, "X has 1 sample and Y 2 targets; each sample needs one target"),
         ([], [], {}, ValueError, "X and Y are empty"),
-        ("ab", [0, 1], {}, TypeError, "X is a list or array of samples, not str"),
+        ("ab", [0, 1], {}, TypeError, r"X is a list or array of samples, not 'ab' \(str\)"),
         (
             [[0, 0]],
             [[0, 1]],
             {},
             ValueError,
-            r"target 1 is \[0.0, 1.0\], and a network of one output needs one",
+            r"target 1 is \[0.0, 1.0\], and a network of 1 output needs one",
         ),
-        ([["a", 0]], [0], {}, TypeError, "plot_decision: a real number is needed, not 'a'"),
-        ([[0, 0]], [0], {"resolution": 1}, ValueError, "resolution is at least 2 points along each axis"),
-        ([[0, 0]], [0], {"padding": -0.1}, ValueError, "padding at least 0, not 100 and -0.1"),
+        ([["a", 0]], [0], {}, TypeError, "sample 1 of X: a real number is needed, not 'a'"),
+        ([[0, 0]], [0], {"resolution": 1}, ValueError, "resolution is a whole number, at least 2, not 1"),
+        ([[0, 0]], [0], {"padding": -0.1}, ValueError, "padding is a finite number, at least 0, not -0.1"),
     ],
 )
 def test_misuse_is_refused_and_leaves_no_figure(X, Y, options, error, message):
@@ -287,7 +287,7 @@ def test_misuse_is_refused_and_leaves_no_figure(X, Y, options, error, message):
 
 @pytest.mark.parametrize("target", [3, -1, 0.5, [1, 0], [1, 0, 0, 0]])
 def test_a_class_without_an_output_is_refused(target):
-    with pytest.raises(ValueError, match=r"target 2 is .* outputs needs 3 numbers or a class from 0 to 2"):
+    with pytest.raises(ValueError, match=r"target 2 is .* outputs needs a class from 0 to 2, or 3 numbers"):
         plot_decision(MLP(2, [3], seed=1), [[0, 0], [1, 1]], [0, target])
 
 

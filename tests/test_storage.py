@@ -70,7 +70,7 @@ def networks(draw):
     for parameter in network.parameters():
         parameter.data = draw(st.one_of(FINITE, st.sampled_from(EDGES)))
         if draw(st.integers(0, 9)) == 0:
-            parameter.label = draw(st.sampled_from(["mass", "größe", "", '"', "\n", "☃"]))
+            parameter.label = draw(st.sampled_from(["mass", "größe", "", '"', "\n", "☃", "\ud800"]))
     return network
 
 
@@ -204,13 +204,13 @@ def test_a_hand_edited_file_is_refused_until_its_checksum_is_deleted(tmp_path):
         ('"class": "MLP",', '"class": "MLP", "class": "MLP",', "'class' is there twice"),
         ('"about": {}', '"about": {}, "size": 3', "the file: 'size' is not a part of it"),
         ('"about": {}', '"about": []', "about is an object, not an empty list"),
-        ('"class": "MLP"', '"class": "Layer"', "a single layer, and holds several"),
+        ('"class": "MLP"', '"class": "Layer"', "its class is Layer, and it holds several layers"),
         ('"class": "MLP"', '"class": "os.system"', "its class is 'os.system', not MLP, Layer or Unit"),
         ('"class": "MLP"', '"class": ["MLP"]', r"its class is \['MLP'\]"),
         ('"tanh"', '"tahn"', "layer 1: there is no activation 'tahn'"),
         ('"tanh"', "null", "layer 1: there is no activation None"),
-        ('"tanh"', '{"custom": "tanh"}', "layer 1: an activation of one's own has no name 'tanh'"),
-        ('"tanh"', '{"custom": "os.system"}', "layer 1: an activation of one's own has no name"),
+        ('"tanh"', '{"custom": "tanh"}', "layer 1: an activation of one's own cannot be called 'tanh'"),
+        ('"tanh"', '{"custom": "os.system"}', "layer 1: an activation of one's own cannot be called"),
         ('"tanh"', '{"own": "f"}', "layer 1, activation: 'custom' is missing"),
         ("false", "0", "layer 1: expanded is true or false, not 0"),
         ('"number": 1', '"number": 1.0', "layer 1: its number is a whole number, not 1.0"),
@@ -218,7 +218,7 @@ def test_a_hand_edited_file_is_refused_until_its_checksum_is_deleted(tmp_path):
         ('{"number": 2, "weights"', '{"number": "2", "weights"', "layer 1, unit 2: its number is a whole"),
         ("[1, -2.5]", "[]", "layer 1, unit 1: weights is a list of at least one number, not an empty list"),
         ("[1, -2.5]", '"1"', "layer 1, unit 1: weights is a list of at least one number, not text"),
-        ("[1, -2.5]", "[1]", "layer 1, unit 2: it has 2 weights, and unit 1 1"),
+        ("[1, -2.5]", "[1]", "layer 1, unit 2: it has 2 weights, and unit 1 has 1"),
         ("[1, -2.5]", "[1, true]", "layer 1, unit 1, weight 2: a number is needed, not true or false"),
         ("[1, -2.5]", '[1, "2"]', "layer 1, unit 1, weight 2: a number is needed, not text"),
         ("[1, -2.5]", "[1, NaN]", "NaN is no number of JSON"),
@@ -227,12 +227,12 @@ def test_a_hand_edited_file_is_refused_until_its_checksum_is_deleted(tmp_path):
         (
             ',\n      {"number": 2, "weights": [0.125, 3e-1], "bias": null}',
             "",
-            "layer 2: a unit has 2 weights for the 1 units before it",
+            "layer 2: a unit has 2 weights for the 1 unit before it",
         ),
         ('"bias": 0.5', '"bias": []', "layer 1, unit 1, bias: a number is needed, not an empty list"),
         ('"bias": 0.5', '"b": 0.5', "layer 1, unit 1: 'bias' is missing"),
         ('"loss", ', "", "layer 2, unit 1: it has 2 labels for 3 parameters"),
-        ('"loss", ', "1, ", "layer 2, unit 1: labels is a list of names, not a list"),
+        ('"loss", ', "1, ", "layer 2, unit 1: labels is a list of names, not .'gain', 1"),
         ("{", "", "it is not JSON: Extra data"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_file_with_something_amiss_is_refused_saying_what_and_where(tmp_path, 
 
 def test_enormous_numbers_and_nesting_are_refused(tmp_path):
     for number in (10**400, f"1{'0' * 6000}"):
-        with pytest.raises(ValueError, match=r"unit 1, weight 2: 10.*0 is too large|not JSON: Exceeds"):
+        with pytest.raises(ValueError, match=r"weight 2: about 10\*\*400 is too large|not JSON: Exceeds"):
             load(by_hand(tmp_path, "[1, -2.5]", f"[1, {number}]"))
     for deep in ("[" * 100_000, '{"a": ' + "[" * 500_000 + "]" * 500_000 + "}"):
         with pytest.raises(ValueError, match=r"it is nested too deeply|it is not JSON"):
@@ -384,13 +384,13 @@ def test_only_finite_numbers_are_saved(tmp_path, number):
 
 def test_what_a_file_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "n.json"
-    with pytest.raises(TypeError, match="save: an MLP, Layer or Unit is needed, not list"):
+    with pytest.raises(TypeError, match=r"save: an MLP, Layer or Unit is needed, not \[\] \(list\)"):
         save([], path)
 
     class Mine(MLP):
         pass
 
-    with pytest.raises(TypeError, match="not Mine"):
+    with pytest.raises(TypeError, match=r"\(Mine\)"):
         save(Mine(1, [1]), path)
     network = MLP(2, [2, 1], seed=1)
     network[0].units[1] = Unit(2, "relu", number=2)
@@ -406,7 +406,7 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path):
     network = MLP(2, [2, 1], seed=1)
     del network[0].units[0]
     with pytest.raises(
-        ValueError, match="could not be loaded again: layer 2: a unit has 2 weights for the 1"
+        ValueError, match="could not be loaded again: layer 2: a unit has 2 weights for the 1 unit before"
     ):
         save(network, path)
     network[0].units.clear()

@@ -32,6 +32,8 @@ def test_labels_are_text_on_one_line():
     text = tree(Value(1.0, 'a\n"b"\t<script>\x1b[31m') * 2)
     assert len(text.splitlines()) == 2
     assert "\x1b" not in text and "<script>" in text
+    twice = Value(1.0, "two\nlines")
+    assert len(tree(twice * twice).splitlines()) == 3
 
 
 def test_a_large_tree_is_refused_with_advice_and_a_deep_one_is_not_recursed_into():
@@ -42,7 +44,7 @@ def test_a_large_tree_is_refused_with_advice_and_a_deep_one_is_not_recursed_into
     sys.setrecursionlimit(200)
     try:
         assert len(tree(v).splitlines()) == 901
-        with pytest.raises(ValueError, match="more than 1000 nodes; look at a part of it"):
+        with pytest.raises(ValueError, match="more than 1,000 nodes; look at a part of it"):
             tree(sum((v * 1.0 for _ in range(200)), v))
     finally:
         sys.setrecursionlimit(limit)

@@ -264,11 +264,11 @@ def test_logits_train_as_probabilities_do():
     ("options", "error", "message"),
     [
         ({"Y": [0, 1]}, ValueError, "X has 4 samples and Y 2 targets"),
-        ({"X": [], "Y": []}, ValueError, "nothing to learn from"),
+        ({"X": [], "Y": []}, ValueError, "X and Y are empty; at least one sample is needed"),
         ({"X": [[0, 0], [0, float("nan")], [1, 0], [1, 1]]}, ValueError, "X: sample 2 contains nan"),
         ({"Y": [0, 1, float("inf"), 1]}, ValueError, "Y: sample 3 contains inf"),
         ({"X": [[0, 0], [0, 1, 2], [1, 0], [1, 1]]}, ValueError, "epoch 1, sample 2: MLP.*takes 2 inputs"),
-        ({"X": "abcd"}, TypeError, "X is a list or array of samples, not str"),
+        ({"X": "abcd"}, TypeError, r"X is a list or array of samples, not 'abcd' \(str\)"),
         ({"reduction": "avg"}, ValueError, "'mean' or 'sum', not 'avg'"),
         ({"epochs": 0}, ValueError, "epochs is a whole number, at least 1, not 0"),
         ({"batch_size": 2.5}, ValueError, "batch_size is a whole number"),
@@ -276,10 +276,14 @@ def test_logits_train_as_probabilities_do():
         ({"record": True}, ValueError, "record is a whole number, at least 1, not True"),
         ({"record": 0.5}, ValueError, "record is a whole number, at least 1, not 0.5"),
         ({"record": "all"}, ValueError, "record is a whole number, at least 1, not 'all'"),
-        ({"parameters": [1.0]}, TypeError, "leaf Values, and 1.0 is not one"),
+        ({"parameters": [1.0]}, TypeError, "parameters: a list of Values is needed, and 1.0"),
         ({"network": lambda x: Value(1.0)}, TypeError, r"fit\(..., parameters=\[w, b\]\)"),
-        ({"loss": lambda y, t: 1.0}, TypeError, "epoch 1, sample 1: the loss is a Value, and float came"),
-        ({"loss": lambda y, t: [y, y]}, TypeError, "epoch 1, sample 1: the loss is a Value, and list came"),
+        ({"loss": lambda y, t: 1.0}, TypeError, "epoch 1, sample 1: the loss must be a Value, and 1.0"),
+        (
+            {"loss": lambda y, t: [y, y]},
+            TypeError,
+            r"the loss must be a Value, and \[.*\(list\) came",
+        ),
     ],
 )
 def test_misuse_is_refused_before_anything_changes(options, error, message):

@@ -109,7 +109,7 @@ def test_it_puts_parameters_back_after_an_error():
 
 
 def test_what_is_refused():
-    with pytest.raises(TypeError, match=r"watch: a History is needed, as fit\(...\) returns it, not list"):
+    with pytest.raises(TypeError, match=r"a History is needed, as fit\(...\) returns it, not \[0.5, 0.25\]"):
         watch([0.5, 0.25])
     with pytest.raises(ValueError, match=r"only losses; train with fit\(..., record=1\)"):
         watch(xor_network(2)[1])

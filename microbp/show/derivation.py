@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from microbp.passes import as_factor, bare, brief, check_value, factor
+from microbp.passes import as_factor, bare, brief, factor
 from microbp.rules import RULES
 from microbp.show.latex import escaped, latex_formula, latex_name, latex_number
 from microbp.traversal import FoundUnit, derivatives, first_stale, one_line, unique_names, units
-from microbp.value import Value, computed, made_of
+from microbp.value import Value, check_value, computed, made_of
 
 MOST_STEPS = 30  # those nearest to the node; farther gradients are taken as they are
 MOST_TERMS = 8  # of a sum over consumers, the largest
 _NAME = re.compile(r"[^\W\d]\w*(\[\w+(, ?\w+)*\])?( \(\d+\))?")
+_DERIVATIVE = re.compile(r"d[\w\[\],()/]+/d[\w\[\],]+")  # as `gradients` labels its results
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def explain(node: Value, of: Value) -> Explanation:
 
     Far from the output the nearest 30 steps are shown.  Raises TypeError for what is not a Value.
     """
-    check_value(node, "explain")
+    check_value(node, "explain", "a weight")
     check_value(of, "explain(of)")
     gradients = derivatives(of)
     names = {node: one_line(node.label) or "node", **unique_names(of)}
@@ -423,5 +424,7 @@ def _named(formula: str, nodes: Mapping[str, Value], names: Mapping[Value, str])
 
 
 def _readable(name: str) -> str:
-    """A name within a formula: in quotes if it could be taken for something else."""
+    """A name within a formula: a derivative in parentheses, and in quotes what could be misread."""
+    if _DERIVATIVE.fullmatch(name):
+        return f"({name})"
     return name if _NAME.fullmatch(name) else f"'{name}'"

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from microbp.rules import RULES
-from microbp.show.style import name, subscript, superscript
+from microbp.show.style import escaped, name, subscript, superscript
 from microbp.value import Value
 
 _MOST_NODES, _LONGEST = 64, 64
@@ -118,6 +118,8 @@ def _parts(node: ast.expr) -> tuple[int, str]:
     match node:
         case ast.Constant(value=int() | float() as value):
             return 5, f"{value:.3g}".replace("-", "−")
+        case ast.Name(id="pi"):
+            return 5, "π"
         case ast.UnaryOp(operand=operand):
             return 1, f"−{_write(operand, 2)}"
         case ast.BinOp(left=left, op=ast.Div(), right=ast.Constant(value=2)):
@@ -142,4 +144,4 @@ def _call(function: str, arguments: list[Any]) -> tuple[int, str]:
     inside = ", ".join(_write(argument, 0) for argument in arguments)
     if function == "abs":
         return 5, f"|{inside}|"
-    return 5, f"{RULES[function].symbol if function in RULES else function}({inside})"
+    return 5, f"{escaped(RULES[function].symbol) if function in RULES else function}({inside})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Mapping
 
-from microbp.rules import FLOATS, Rule, many
+from microbp.rules import CONSTANTS, FLOATS, Rule, many
 
 # stepper.js has the elementary functions that Python's floats have.
 FUNCTIONS = frozenset(FLOATS)
@@ -51,12 +51,22 @@ def _expression(rule: Rule, node: ast.expr, words: Mapping[str, str]) -> str:
             return repr(value)
         case ast.Name(id=name) if name in words:
             return words[name]
+        case ast.Name(id=name) if name in CONSTANTS:
+            return repr(CONSTANTS[name])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return f"(-{write(operand)})"
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return f"({write(left)} {_OPERATORS[type(op)]} {write(right)})"
         case ast.Call(func=ast.Name(id=function), args=arguments) if function in FUNCTIONS:
             return f"F.{function}({', '.join(map(write, arguments))})"
+        case ast.Call(func=ast.Name(id=function), args=arguments) if function in rule.own_functions:
+            own = rule.own_functions[function].functions
+            if "javascript" in own:
+                return f"({own['javascript']})({', '.join(map(write, arguments))})"
+            raise ValueError(
+                f"explore: the operation {rule.name!r} cannot be shown in a page, which does not know "
+                f"{function!r}; say what it is, as in operation({function!r}, ..., javascript='(x) => ...')"
+            )
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return f"({write(test)} !== 0 ? {write(body)} : {write(orelse)})"
     raise ValueError(

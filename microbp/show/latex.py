@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from microbp.passes import brief
 
-_LAYERED = re.compile(r"(delta|[^\W\d_])(\d*)(?:\[(\w+(?:, ?\w+)*)\])?( \(\d+\))?")
-_GREEK = {"delta": r"\delta"}
+_LAYERED = re.compile(r"(delta|pi|[^\W\d_])(\d*)(?:\[(\w+(?:, ?\w+)*)\])?( \(\d+\))?")
+_GREEK = {"delta": r"\delta", "pi": r"\pi"}
 _CHARACTERS = {
     "\\": r"}\backslash\text{",
     "<": r"}\lt\text{",

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from microbp.storage import check_writable, write_whole
+from microbp.storage import as_path, check_writable, write_whole
 
 # Nothing is fetched and nothing is sent: the page may only run and show what it carries itself.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -43,7 +43,7 @@ class Page:
         ...     Page("<!DOCTYPE html>", "empty").save(f"{folder}/page.html").name
         'page.html'
         """
-        path = Path(path)
+        path = as_path(path, "save")
         if path.suffix.lower() != ".html":
             raise ValueError(f"save: the name of a page must end in .html, not as in {path.name!r}")
         check_writable(path, "save")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 import os
-import reprlib
 import subprocess
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from microbp.arguments import check_choice, check_count, described
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.sketch import Sketch, dot_source
-from microbp.storage import check_writable, write_whole
+from microbp.storage import as_path, check_writable, write_whole
 from microbp.traversal import consumers, larger_than, topological, units
 from microbp.value import Value, name_of
 
@@ -66,10 +66,8 @@ def graph(
     True
     """
     outputs = _outputs(output)
-    if view not in ("auto", "values", "units"):
-        raise ValueError(f"graph: there is no view {view!r}; use 'auto', 'values' or 'units'")
-    if engine not in ("auto", "dot", "builtin"):
-        raise ValueError(f"graph: there is no engine {engine!r}; use 'auto', 'dot' or 'builtin'")
+    check_choice(view, ("auto", "values", "units"), "graph: view")
+    check_choice(engine, ("auto", "dot", "builtin"), "graph: engine")
     if depth is not None or around is not None:
         if view == "units":
             raise ValueError(
@@ -117,7 +115,7 @@ class Picture:
         if self.engine == "dot" or (self.engine == "auto" and self._suits_dot()):
             try:
                 return _by_dot(self.source, "svg").decode()
-            except (_NoDot, ImportError):  # where pip is missing, as in some browsers, graphviz may be too
+            except (NoGraphviz, ImportError):  # where pip is missing, graphviz may be so too
                 if self.engine == "dot":
                     raise
         return builtin.svg(self.sketch, self.title)
@@ -139,7 +137,7 @@ class Picture:
         ...     path.name, path.stat().st_size > 0
         ('picture.svg', True)
         """
-        path = Path(path)
+        path = as_path(path, "save")
         kind = path.suffix.lower()
         if kind not in _FORMATS:
             raise ValueError(
@@ -157,7 +155,7 @@ class Picture:
             return self._page().encode()
         if self.engine == "builtin":
             raise RuntimeError(
-                f"the built-in engine writes .svg and .html; for .{kind} leave out engine='builtin', "
+                f"save: the built-in engine writes .svg and .html; for .{kind} leave out engine='builtin', "
                 "and Graphviz draws the picture"
             )
         return _by_dot(self.source, kind)
@@ -190,7 +188,7 @@ class Picture:
         }
 
 
-class _NoDot(RuntimeError):
+class NoGraphviz(RuntimeError):
     """Graphviz's program dot cannot be started."""
 
 
@@ -215,7 +213,7 @@ def _by_dot(source: str, kind: str) -> bytes:
         ) from None
     except OSError:  # there is no dot, or no process can be started
         what = "engine='dot'" if kind == "svg" else f"a .{kind} file"
-        raise _NoDot(
+        raise NoGraphviz(
             f"{what} needs the program `dot` of Graphviz, which was not found; {_INSTALL}, "
             "or save the picture as .svg or .html, which need nothing installed"
         ) from None
@@ -230,10 +228,9 @@ def _title(outputs: Sequence[Value]) -> str:
 def _neighbourhood(outputs: Sequence[Value], depth: int | None, around: Value | None) -> Sketch:
     """The values within `depth` steps of a node; one step if only the node is given."""
     steps = 1 if depth is None else depth
-    if type(steps) is not int or steps < 0:
-        raise ValueError(f"graph: depth is a whole number of steps, 0 or more, not {depth!r}")
+    check_count(steps, "graph: depth, a number of steps,", 0)
     if around is not None and not isinstance(around, Value):
-        raise TypeError(f"graph: around is a Value of the graph, not {type(around).__name__}")
+        raise TypeError(f"graph: around is a Value of the graph, not {described(around)}")
     _check_size(outputs, MOST_VALUES)
     users = consumers(*outputs)
     if around is not None and around not in users:
@@ -246,7 +243,7 @@ def _neighbourhood(outputs: Sequence[Value], depth: int | None, around: Value | 
         if not edge or len(near) > style.MOST_BOXES:
             break
     if len(near) > style.MOST_BOXES:
-        raise style.too_large(f"{style.MOST_BOXES:,} nodes within {steps} steps", "a smaller depth")
+        raise style.too_large(f"{style.MOST_BOXES:,} nodes within {steps:,} steps", "a smaller depth")
     return values_view.draw(outputs, units(*outputs), near.keys())
 
 
@@ -254,8 +251,8 @@ def _outputs(output: object) -> list[Value]:
     outputs = [output] if isinstance(output, Value) else output
     if not isinstance(outputs, (list, tuple)) or not all(isinstance(each, Value) for each in outputs):
         raise TypeError(
-            f"graph: a Value or a list of Values is needed, not {reprlib.repr(output)} "
-            f"({type(output).__name__}); give it what was computed, as in graph(loss) or graph(network(x))"
+            f"graph: a Value or a list of Values is needed, not {described(output)}; "
+            "give it what was computed, as in graph(loss) or graph(network(x))"
         )
     if not outputs:
         raise ValueError("graph: the list is empty; give it at least one Value")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from microbp.nn import MLP, Layer, Unit, as_samples
+from microbp.arguments import check_count, counted, described, in_order, shown
+from microbp.nn import MLP, Layer, Unit, as_samples, check_network
 from microbp.show.style import GREY, INK, NEGATIVE_LINE, POSITIVE_LINE
 from microbp.value import Value, as_float
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # Violet and orange as in the other pictures; where colours look alike the markers do not.
 CLASS_COLOURS = (NEGATIVE_LINE, POSITIVE_LINE, "#00705A", "#2F7FBF", "#7A6A00", "#A3386B")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+_MOST_POINTS = 2000  # along an axis
 _WHITE = (0.86, 0.77, 0.68, 0.59)  # in the tints of a region, from its boundary inward
 
 Grid = list[list[float]]  # a number for each point, by x2 and then x1
@@ -36,15 +38,15 @@ def plot_losses(
     """
     curves = [("training", loss, "-", POSITIVE_LINE), ("validation", validation_loss, "--", NEGATIVE_LINE)]
     if not loss:
-        raise ValueError("there is no loss to plot, as no epoch was completed; train first, as in fit(...)")
+        raise ValueError("plot: there is no loss to plot, as no epoch was completed; train first by fit(...)")
     for name, losses, _, _ in curves:
         low = next((epoch for epoch, number in enumerate(losses, 1) if number <= 0.0), None)
         if log and low is not None:
             raise ValueError(
-                f"log=True needs losses above 0, and the {name} loss of epoch {low} is {losses[low - 1]:g}; "
-                "plot it with log=False"
+                f"plot: log=True needs losses above 0, and the {name} loss of epoch {low} is "
+                f"{losses[low - 1]:g}; plot it with log=False"
             )
-    ax = _axes(ax)
+    ax = _axes(ax, "plot")
     for name, losses, style, colour in curves:
         if losses:
             marker = "o" if len(losses) == 1 else ""  # one point makes no line
@@ -88,27 +90,33 @@ def plot_decision(
     Raises ValueError for samples that are not two finite numbers, lengths that differ, no samples,
     a class without an output, resolution < 2 or padding < 0; ImportError where matplotlib is missing.
     """
-    points, targets = _points(X), [_numbers(target) for target in as_samples(Y, "plot_decision: Y")]
+    check_network(network, "plot_decision")
+    points, targets = _points(X), _targets(Y)
     if len(points) != len(targets):
         raise ValueError(
-            f"plot_decision: X has {len(points)} samples and Y {len(targets)} targets; "
+            f"plot_decision: X has {counted(len(points), 'sample')} and Y {counted(len(targets), 'target')}; "
             "each sample needs one target"
         )
     if not points:
         raise ValueError("plot_decision: X and Y are empty; the samples say which part of the plane to draw")
-    if resolution < 2 or not 0.0 <= padding < math.inf:
-        raise ValueError(
-            "plot_decision: resolution is at least 2 points along each axis and padding at least 0, "
-            f"not {resolution} and {padding}"
-        )
+    check_count(resolution, "plot_decision: resolution", 2, _MOST_POINTS)
+    padding = as_float(padding, "plot_decision: padding")
+    if not 0.0 <= padding < math.inf:
+        raise ValueError(f"plot_decision: padding is a finite number, at least 0, not {padding}")
+    if not in_order(names):
+        raise TypeError(f"plot_decision: names, those of the classes, are a list, not {described(names)}")
+    names = list(names)
     network = deepcopy(network) if isinstance(network, (Unit, Layer, MLP)) else network
     if threshold is None:
         threshold = 0.0 if any(number < 0.0 for target in targets for number in target) else 0.5
-    n_outputs = len(_numbers(network(points[0])))
+    threshold = as_float(threshold, "plot_decision: threshold")
+    if not math.isfinite(threshold):
+        raise ValueError(f"plot_decision: threshold is a finite number, not {threshold}")
+    n_outputs = len(_outputs(network, points[0]))
     classes = [_class_of(target, number, n_outputs, threshold) for number, target in enumerate(targets, 1)]
     x1s, x2s = (_spread(axis, resolution, padding) for axis in zip(*points))
-    outputs = [[_numbers(network([x1, x2])) for x1 in x1s] for x2 in x2s]
-    ax = _axes(ax)
+    outputs = [[_outputs(network, [x1, x2]) for x1 in x1s] for x2 in x2s]
+    ax = _axes(ax, "plot_decision")
     _draw_regions(ax, x1s, x2s, _margins(outputs, threshold))
     _draw_samples(ax, points, classes, names)
     ax.locator_params(nbins=7)
@@ -116,8 +124,10 @@ def plot_decision(
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
+def _axes(ax: Axes | None, where: str) -> Axes:
     """`ax`, or the axes of a new figure, which a notebook shows by itself."""
+    if ax is not None and not hasattr(ax, "contourf"):
+        raise TypeError(f"{where}: ax is an Axes of matplotlib, as plt.subplots()[1] is, not {described(ax)}")
     if ax is not None:
         return ax
     try:
@@ -171,29 +181,39 @@ def _class_of(target: list[float], number: int, n_outputs: int, threshold: float
         return int(target[0] > threshold) if n_outputs == 1 else target.index(max(target))
     if len(target) == 1 and target[0] in range(n_outputs):
         return int(target[0])
+    came = shown(target[0] if len(target) == 1 else target)
+    needed = f"a class from 0 to {n_outputs - 1}, or {n_outputs} numbers" if n_outputs > 1 else "one number"
     raise ValueError(
-        f"plot_decision: target {number} is {target}, and a network of {n_outputs} outputs needs "
-        f"{n_outputs} numbers or a class from 0 to {n_outputs - 1}"
-        if n_outputs > 1
-        else f"plot_decision: target {number} is {target}, and a network of one output needs one number"
+        f"plot_decision: target {number} is {came}, and a network of {counted(n_outputs, 'output')} "
+        f"needs {needed}"
     )
 
 
 def _points(X: Iterable[Any]) -> list[list[float]]:
-    points = [_numbers(x) for x in as_samples(X, "plot_decision: X")]
+    samples = as_samples(X, "plot_decision: X")
+    points = [_numbers(x, f"plot_decision: sample {number} of X") for number, x in enumerate(samples, 1)]
     for number, point in enumerate(points, 1):
         if len(point) != 2 or not all(map(math.isfinite, point)):
             raise ValueError(
-                f"plot_decision: sample {number} of X is {point}; "
+                f"plot_decision: sample {number} of X is {shown(point)}; "
                 "the plane has two axes, so each sample is two finite numbers"
             )
     return points
 
 
-def _numbers(given: Any) -> list[float]:
+def _targets(Y: Iterable[Any]) -> list[list[float]]:
+    targets = as_samples(Y, "plot_decision: Y")
+    return [_numbers(target, f"plot_decision: target {number}") for number, target in enumerate(targets, 1)]
+
+
+def _outputs(network: Callable[[Any], Any], point: list[float]) -> list[float]:
+    return _numbers(network(point), "plot_decision: an output of the network")
+
+
+def _numbers(given: Any, where: str) -> list[float]:
     """A sample, an output or a target, one or several, as floats."""
-    several = given if isinstance(given, Iterable) and not isinstance(given, (str, Value)) else [given]
-    return [v.data if isinstance(v, Value) else as_float(v, "plot_decision") for v in several]
+    several = given if in_order(given) else [given]
+    return [v.data if isinstance(v, Value) else as_float(v, where) for v in several]
 
 
 def _spread(coordinates: Sequence[float], resolution: int, padding: float) -> list[float]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from microbp.history import History
-from microbp.passes import as_factor, check_value
+from microbp.passes import as_factor
 from microbp.rules import Rule
 from microbp.show import builtin, style, units_view, values_view
 from microbp.show.formula import as_html
@@ -29,7 +29,7 @@ from microbp.traversal import (
     unique_names,
     units,
 )
-from microbp.value import Value
+from microbp.value import Value, check_value
 
 MOST_NODES = 2000
 MOST_FRAMED = 400  # nodes; more are drawn without frames around their units
@@ -58,7 +58,7 @@ def explore(output: Value | History) -> Page:
     """
     if isinstance(output, History):
         return watch(output)
-    check_value(output, "explore")
+    check_value(output, "explore", "a loss, or the History of a training")
     if larger_than(MOST_NODES, MOST_NODES * style.EDGES_PER_BOX, output):
         raise ValueError(
             f"explore: this graph has more than {MOST_NODES:,} nodes or {MOST_NODES * style.EDGES_PER_BOX:,} "

@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from microbp.nn import MLP, Layer, Unit
-from microbp.passes import check_value
 from microbp.traversal import FoundUnit, one_line, units
-from microbp.value import Value, digits, made_of, name_of
+from microbp.value import Value, check_value, digits, made_of, name_of
 
 TREE_LIMIT = 1000  # nodes
 ROW_LIMIT = 60  # rows of a table that are shown; all are there to be read
@@ -51,11 +50,11 @@ def tree(output: Value) -> Report:
     while stack:
         node, branch, margin, partial = stack.pop()
         if node in shown:
-            lines.append(f"{margin}{branch}{partial}{name_of(node)} (above)")
+            lines.append(f"{margin}{branch}{partial}{one_line(name_of(node))} (above)")
             continue
         if len(shown) == TREE_LIMIT:
             raise ValueError(
-                f"tree: this graph has more than {TREE_LIMIT} nodes; look at a part of it, as in tree(node)"
+                f"tree: this graph has more than {TREE_LIMIT:,} nodes; look at a part of it, as in tree(node)"
             )
         shown.add(node)
         lines.append(f"{margin}{branch}{partial}{_line(node)}")

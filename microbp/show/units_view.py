@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from microbp.rules import RULES
+from microbp.rules import BUILT_IN, Rule
 from microbp.show import style
 from microbp.show.formula import as_html, formula_of
 from microbp.show.sketch import Box, Edge, Row, Sketch
@@ -104,7 +104,7 @@ class _UnitsView:
             rows.append(_line("<I>b</I>", unit.bias.data, style.BIAS))
             shown.insert(0, ("value", unit.bias))
         rows.append(_line("<I>u</I>", unit.u.data, style.VALUE))
-        rows.append(_line(f"<I>z</I> = {_activation(unit.activation)}", unit.z.data, style.VALUE))
+        rows.append(_line(f"<I>z</I> = {_in_short(*_kind(unit))}", unit.z.data, style.VALUE))
         rows.append(_line("<I>δ</I>", unit.u.grad, style.GRADIENT, self.deltas.colour(unit.u.grad)))
         label = table(rows, cellpadding="2")
         self._node(unit.z, label, "ellipse", shown, "#FFFFFF", title, unit.u)
@@ -230,8 +230,8 @@ class _UnitsView:
                 self.sketch.column(column)
 
     def _legend(self) -> list[str]:
-        kinds = {unit.activation for unit in self.units}
-        kind = kinds.pop() if len(kinds) == 1 else "custom"
+        kinds = {_kind(unit) for unit in self.units}
+        kind = kinds.pop() if len(kinds) == 1 else ("custom", None)
         dE = f"∂{self.E}/∂"
         slopes = f"{dE}<I>w</I> = <I>δ</I>·<I>z</I> of its source, &nbsp;{dE}<I>b</I> = <I>δ</I>"
         if max(self.uses.values()) > 1:
@@ -243,9 +243,9 @@ class _UnitsView:
             lines += " Units: <I>δ</I> orange positive, violet negative, deeper is larger."
         return [
             font("<B>forward</B>", style.VALUE)
-            + f": &nbsp;<I>u</I> = Σ <I>w</I>·<I>z</I> + <I>b</I>, &nbsp;<I>z</I> = {_activation(kind)}",
+            + f": &nbsp;<I>u</I> = Σ <I>w</I>·<I>z</I> + <I>b</I>, &nbsp;<I>z</I> = {_activation(*kind)}",
             font("<B>backward</B>", style.GRADIENT)
-            + f": &nbsp;<I>δ</I> = {dE}<I>u</I> = {_slope(kind)}{dE}<I>z</I>, "
+            + f": &nbsp;<I>δ</I> = {dE}<I>u</I> = {_slope(*kind)}{dE}<I>z</I>, "
             + f"&nbsp;{dE}<I>z</I> = Σ <I>δ</I>·<I>w</I> over the units fed",
             slopes,
             lines,
@@ -257,20 +257,30 @@ def _line(what: str, x: float, colour: str, fill: str = "#FFFFFF") -> str:
     return cell(font(what, colour), fill, align="right") + cell(font(number(x), colour), fill, align="right")
 
 
-def _activation(kind: str) -> str:
+def _kind(unit: FoundUnit) -> tuple[str, Rule | None]:
+    """A unit's activation by name, and its row if it is a single one."""
+    return unit.activation, None if unit.activation in ("linear", "custom") else unit.z.rule
+
+
+def _activation(kind: str, rule: Rule | None) -> str:
     """What z is, in terms of u."""
-    if kind == "linear":
-        return "<I>u</I>"
-    return as_html(RULES[kind].formula(["u"])) if kind in RULES else "<I>f</I>(<I>u</I>)"
+    if rule is None:
+        return "<I>u</I>" if kind == "linear" else "<I>f</I>(<I>u</I>)"
+    return as_html(rule.formula(["u"]))
 
 
-def _slope(kind: str) -> str:
+def _in_short(kind: str, rule: Rule | None) -> str:
+    """The same in a unit's circle, where a row of your own goes by its symbol."""
+    if rule is None or rule.name in BUILT_IN:
+        return _activation(kind, rule)
+    return f"{style.escaped(rule.symbol)}(<I>u</I>)"
+
+
+def _slope(kind: str, rule: Rule | None) -> str:
     """The derivative of z by u as a factor."""
-    if kind == "linear":
-        return ""
-    if kind not in RULES:
-        return "<I>f</I>′(<I>u</I>)·"
-    return as_html(f"({RULES[kind].slope_formulas(['u'])[0]}) * E").removesuffix("<I>E</I>")
+    if rule is None:
+        return "" if kind == "linear" else "<I>f</I>′(<I>u</I>)·"
+    return as_html(f"({rule.slope_formulas(['u'])[0]}) * E").removesuffix("<I>E</I>")
 
 
 def _sign(x: float) -> str:

@@ -217,7 +217,7 @@ def _operation(node: Value) -> str:
         case "sum" if len(node.operands) == 2:
             symbol = "+"
         case _:
-            symbol = rule.symbol
+            symbol = style.escaped(rule.symbol)
     parts = [held, symbol] if rule.place == 0 else [symbol, held]
     return f"<B>{' '.join(filter(None, parts))}</B>"
 

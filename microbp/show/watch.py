@@ -16,6 +16,7 @@ from functools import cached_property
 from itertools import count, islice
 from typing import Any, TypeVar
 
+from microbp.arguments import described
 from microbp.history import History, Record, Snapshot
 from microbp.show import builtin, style, units_view
 from microbp.show.page import Page, asset, page
@@ -58,10 +59,10 @@ def watch(history: History) -> Page:
     Raises TypeError for what is not a History, and ValueError for one that recorded nothing.
     """
     if not isinstance(history, History):
-        raise TypeError(f"watch: a History is needed, as fit(...) returns it, not {type(history).__name__}")
+        raise TypeError(f"watch: a History is needed, as fit(...) returns it, not {described(history)}")
     if history.record is None:
         raise ValueError(
-            "watch: this history has no parameters to show, only losses; "
+            "explore: this history has no parameters to show, only losses; "
             "train with fit(..., record=1) to keep those of every epoch, or record=10 of every 10th"
         )
     record = history.record

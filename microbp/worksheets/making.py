@@ -8,8 +8,9 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from microbp.arguments import check_count, check_flag, check_function, counted, described, in_order, shown
 from microbp.losses import cross_entropy, squared_error
-from microbp.nn import ACTIVATIONS, MLP, Layer, Unit, as_inputs, check_count
+from microbp.nn import ACTIVATIONS, MLP, Layer, Unit, as_inputs
 from microbp.traversal import derivatives, one_line
 from microbp.value import Value, as_float
 from microbp.worksheets import solution
@@ -18,6 +19,7 @@ from microbp.worksheets.solution import NamedUnit
 from microbp.worksheets.wording import Loss, formulas, loss_form, number
 
 MOST_UNITS, MOST_PARAMETERS = 40, 120  # that fit on paper
+MOST_DIGITS = 15  # that a float has
 DRAWS = 50  # of a variant, until a gradient reaches the first layer
 
 Network = MLP | Layer | Unit
@@ -60,10 +62,12 @@ def worksheet(
     than 40 units or 120 parameters) and for a pass that is not finite.
     """
     if not isinstance(network, (MLP, Layer, Unit)):
-        raise TypeError(f"worksheet: an MLP, Layer or Unit is needed, not {type(network).__name__}")
-    check_count(digits, "worksheet: digits")
+        raise TypeError(f"worksheet: an MLP, Layer or Unit is needed, not {described(network)}")
+    check_function(loss, "worksheet: the loss is a function, such as squared_error")
+    check_count(digits, "worksheet: digits", most=MOST_DIGITS)
+    check_flag(blanks, "worksheet: blanks")
     if seed is not None and (type(seed) is not int or seed < 0):
-        raise ValueError(f"worksheet: seed is a whole number, 0 or more, or None, not {seed!r}")
+        raise ValueError(f"worksheet: seed is a whole number, at least 0, or None, not {shown(seed)}")
     rate = None if lr is None else as_float(lr, "worksheet: lr")
     _check_size(network)
     network = deepcopy(network)
@@ -89,15 +93,15 @@ def _check_size(network: Network) -> None:
     n_units, n_parameters = sum(map(len, _layers(network))), len(network.parameters())
     if n_units > MOST_UNITS or n_parameters > MOST_PARAMETERS:
         raise ValueError(
-            f"worksheet: {n_units} units with {n_parameters} parameters are too many for paper, "
-            f"which has room for {MOST_UNITS} and {MOST_PARAMETERS}; take a smaller network "
+            f"worksheet: {counted(n_units, 'unit')} with {counted(n_parameters, 'parameter')} are too many "
+            f"for paper, which has room for {MOST_UNITS} and {MOST_PARAMETERS}; take a smaller network "
             "such as MLP(2, [2, 1]), or see the numbers with deltas(E)"
         )
 
 
 def _targets(target: Any, loss: Loss, n_outputs: int) -> list[float]:
     """The target of each output; the number of a class becomes 1 for that class and 0 for the others."""
-    if hasattr(target, "__len__") and not isinstance(target, (str, bytes)):
+    if in_order(target) and hasattr(target, "__len__"):
         return [as_float(t, f"worksheet: target {k}") for k, t in enumerate(target, start=1)]
     t = as_float(target, "worksheet: the target")
     if loss is not cross_entropy:
@@ -140,7 +144,7 @@ def _loss_of(loss: Loss, targets: Sequence[float]) -> Callable[[Sequence[Value]]
         one = len(ys) == len(targets) == 1 and loss is not cross_entropy
         E = loss(ys[0], targets[0]) if one else loss(list(ys), list(targets))
         if not isinstance(E, Value):
-            raise TypeError(f"worksheet: the loss must return a Value, not {type(E).__name__}")
+            raise TypeError(f"worksheet: the loss must return a Value, not {described(E)}")
         return E
 
     return record

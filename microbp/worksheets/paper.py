@@ -13,8 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from microbp.arguments import counted, described, in_order, shown
 from microbp.passes import bare
-from microbp.storage import check_writable, write_whole
+from microbp.storage import as_path, check_writable, write_whole
 from microbp.traversal import one_line
 from microbp.value import as_float
 from microbp.worksheets.figure import figure
@@ -164,7 +165,7 @@ class Exercise:
         ...     worksheet(MLP(2, [2, 1]), [1, 0], 1.0, seed=3).save(f"{folder}/sheet.html").name
         'sheet.html'
         """
-        path = Path(path)
+        path = as_path(path, "save")
         forms = {".md": "markdown", ".html": "html"}
         if path.suffix.lower() not in forms:
             raise ValueError(f"save: the name of a worksheet ends in .md or .html, not as in {path.name!r}")
@@ -201,20 +202,23 @@ class Exercise:
                 if name not in names:
                     raise ValueError(_unknown(name, names))
             pairs = list(answers.items())
-        elif isinstance(answers, Iterable) and not isinstance(answers, (bytes, set, frozenset)):
+        elif in_order(answers):
             listed = list(answers)
             if len(listed) > len(names):
-                raise ValueError(f"check: there are {len(names)} steps and {len(listed)} answers")
+                raise ValueError(
+                    f"check: {counted(len(listed), 'answer')} came for the {counted(len(names), 'step')} "
+                    "of this sheet"
+                )
             pairs = list(zip(names, listed))
         else:
             raise TypeError(
                 "check: the answers are a dict by the names on the sheet, a list in the order of the "
-                f"steps, or the filled-in Markdown, not {type(answers).__name__}"
+                f"steps, or the filled-in Markdown, not {described(answers)}"
             )
         numbers = {name: as_float(answer, self._where(name)) for name, answer in pairs if answer is not None}
         for name, answer in numbers.items():
             if not math.isfinite(answer):
-                raise ValueError(f"{self._where(name)}: the answer is {answer}, which no step of a sheet is")
+                raise ValueError(f"{self._where(name)}: the answer is {answer}, which no step's number is")
         return numbers
 
     def _filled_in(self, text: str) -> dict[str, float]:
@@ -247,7 +251,7 @@ class Exercise:
 def _unknown(name: object, names: list[str]) -> str:
     near = get_close_matches(str(name), names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(names[:3])} and so on"
-    return f"check: there is no step {name!r} on this sheet; {hint}"
+    return f"check: there is no step {shown(name)} on this sheet; {hint}"
 
 
 def _subscripts(formula: str) -> str:

@@ -1,0 +1,1 @@
+"""A catalogue of everything that can be done wrong: a module for each room, and what microbp answers."""

@@ -1,0 +1,55 @@
+"""Expressions as text, which the command line reads."""
+
+from microbp.expressions import parse
+
+TITLE = "Expressions"
+
+X = {"x": 2, "w": 0.5, "b": -1}
+
+ENTRIES = {
+    "an expression that is no text": lambda: parse(3, X),
+    "values that are no dict": lambda: parse("x", [2]),
+    "a value that is no number": lambda: parse("x", {"x": "2"}),
+    "an empty expression": lambda: parse(" ", X),
+    "an expression that is too long": lambda: parse("x+" * 10_000 + "x", X),
+    "an expression with too many parts": lambda: parse("+".join("x" * 2000), X),
+    "an expression that is nested too deeply": lambda: parse("(" * 250 + "x" + ")" * 250, X),
+    "an expression of signs alone": lambda: parse("-" * 9000 + "x", X),
+    "an expression that is no text to anyone": lambda: parse("x + \ud800", X),
+    "an expression with a null": lambda: parse("x + \0", X),
+    "a name without a value": lambda: parse("w*x + c", X),
+    "a misspelt name": lambda: parse("weight*x", {"wieght": 1, "x": 2}),
+    "a function without its parentheses": lambda: parse("sigmoid + x", X),
+    "a function that there is not": lambda: parse("sigmid(x)", X),
+    "a product without its sign": lambda: parse("w(x + b)", X),
+    "a number before a name": lambda: parse("2x", X),
+    "an operation that is missing": lambda: parse("w x", X),
+    "an end that is missing": lambda: parse("w*x +", X),
+    "a beginning that is missing": lambda: parse("*x", X),
+    "a bracket that is never closed": lambda: parse("sigmoid(x", X),
+    "a bracket that closes nothing": lambda: parse("x)", X),
+    "a power with ^": lambda: parse("x^2", X),
+    "another operation": lambda: parse("x // w", X),
+    "a comparison": lambda: parse("x < w", X),
+    "a condition": lambda: parse("x if w else b", X),
+    "a list": lambda: parse("[x, w]", X),
+    "a text": lambda: parse("'x'", X),
+    "an attribute": lambda: parse("x.data", X),
+    "a program": lambda: parse("import os", X),
+    "two names before a =": lambda: parse("u, v = x, w\nu", X),
+    "a name that is too long": lambda: parse("x" * 200 + " + 1", X),
+    "a step with a name that is too long": lambda: parse("u" * 200 + " = x; x", X),
+    "a name that has a value already": lambda: parse("x = w*2\nx", X),
+    "a name that is computed twice": lambda: parse("u = w*x; u = u + b; u", X),
+    "a step that is never used": lambda: parse("u = w*x; v = u + b; sigmoid(u)", X),
+    "a step without a name": lambda: parse("w*x; sigmoid(x)", X),
+    "a function of too many": lambda: parse("sigmoid(w, x)", X),
+    "a function of nothing": lambda: parse("max()", X),
+    "a function with a name within": lambda: parse("log(x, base=2)", X),
+    "a number too large for a float": lambda: parse("x * 1e999", X),
+    "a result that is infinite": lambda: parse("x * 1e308 * 1e308", X),
+    "a logarithm of something negative": lambda: parse("log(w*b)", X),
+    "a division by 0": lambda: parse("x / (2 - x)", X),
+    "a place in the second line": lambda: parse("u = w*x + b\nsigmoid(v)", X),
+    "a place in a long line": lambda: parse(" + ".join(["w*x"] * 40) + " + c", X),
+}
