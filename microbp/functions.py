@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import pow
 from typing import Any, SupportsFloat
 
+from microbp.kinds import Kind
 from microbp.operators import apply_to_any, of_several
-from microbp.rules import RULES
+from microbp.rules import RULES, Rule
 from microbp.value import Operand, Value, apply, as_float, as_value
 
 _biased, _unbiased = of_several("weighted_sum"), of_several("weighted_sum", place=-1)
@@ -247,28 +248,42 @@ def _ties(xs: Sequence[Operand], z: Operand) -> Value:
     return sum([_equal(x, z) for x in xs])
 
 
+def apply_to_groups(rule: Rule, groups: Sequence[Any]) -> Value:
+    """A row applied to one argument for each of its parameters, a list where that is a sequence."""
+    holds = rule.partials[-1] is None and rule.place is None
+    return apply_to_any(rule.holding(-1) if holds else rule, rule.ungroup(groups))
+
+
+class _Values(Kind):
+    def own(self, rule: Rule) -> Callable[..., Value]:
+        return lambda *groups: apply_to_groups(rule, groups)
+
+
 # The elementary functions for Values, with which `Rule.read` makes graphs that can be differentiated again.
-VALUES: dict[str, Any] = {
-    "exp": exp,
-    "log": log,
-    "sqrt": sqrt,
-    "sin": sin,
-    "cos": cos,
-    "tanh": tanh,
-    "power": _power,
-    "exponentiate": pow,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-    "relu": relu,
-    "step": _step,
-    "sign": _sign,
-    "abs": abs,
-    "sum": sum,
-    "max": max,
-    "min": min,
-    "logsumexp": logsumexp,
-    "pick": pick,
-    "equal": _equal,
-    "ties": _ties,
-    "dot": weighted_sum,
-}
+VALUES = _Values(
+    "values",
+    {
+        "exp": exp,
+        "log": log,
+        "sqrt": sqrt,
+        "sin": sin,
+        "cos": cos,
+        "tanh": tanh,
+        "power": _power,
+        "exponentiate": pow,
+        "sigmoid": sigmoid,
+        "softplus": softplus,
+        "relu": relu,
+        "step": _step,
+        "sign": _sign,
+        "abs": abs,
+        "sum": sum,
+        "max": max,
+        "min": min,
+        "logsumexp": logsumexp,
+        "pick": pick,
+        "equal": _equal,
+        "ties": _ties,
+        "dot": weighted_sum,
+    },
+)

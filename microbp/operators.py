@@ -14,7 +14,7 @@ from textwrap import indent
 from types import FunctionType
 from typing import Any
 
-from microbp.rules import FLOATS, RULES, Rule, many
+from microbp.rules import CONSTANTS, FLOATS, RULES, Rule, many
 from microbp.value import Value, apply, as_float, as_value, is_real, next_birth
 
 _UNARY = '''\
@@ -246,6 +246,12 @@ for _rule in RULES.values():
         _add_methods(_unary(_method, _rule), {"rule": _rule})
 
 Value.__abs__ = Value.abs  # type: ignore[method-assign]
+
+
+def of_own_row(rule: Rule) -> FunctionType:
+    """A row of your own that holds no number as a function, one argument for each group; fast for Values."""
+    own = {name: FLOATS.own(each) for name, each in rule.own_functions.items()}
+    return _make(_several(rule.name, rule), {**CONSTANTS, **own, "rule": rule})[rule.name]
 
 
 def of_several(name: str, place: int | None = None) -> FunctionType:

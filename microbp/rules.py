@@ -17,10 +17,12 @@ import ast
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, reduce
 from operator import mul
 from typing import Any
+
+from microbp.kinds import Arrays, Floats, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,9 @@ class Rule:
     """One row of the table.
 
     `place` is set on a row that holds one plain number among its operands, as `x * 3` does:
-    0 where the number comes first, -1 where it comes last.
+    0 where the number comes first, -1 where it comes last.  A row of your own may bring an
+    elementary function of its own name: `functions` has it for each kind of number.  `calls` are
+    the rows of such functions that its text calls.
 
     >>> RULES["tanh"].forward, RULES["tanh"].partials
     ('tanh(x)', ('1 - z * z',))
@@ -45,11 +49,18 @@ class Rule:
     partials: tuple[str | None, ...]
     domain: str = ""
     place: int | None = None
+    functions: Mapping[str, Any] = field(default_factory=dict)
+    calls: tuple[Rule, ...] = ()
 
     @cached_property
     def parameters(self) -> list[str]:
         """The operands' names in the row: ['x'], ['x', 'y'], ['ws', 'xs', 'b'], ..."""
         return self.operands.split()
+
+    @cached_property
+    def sequences(self) -> list[str]:
+        """Those of its parameters that are sequences."""
+        return [name for name in self.parameters if many(name)]
 
     def holding(self, place: int) -> Rule:
         """The same row with a plain number as its first (0) or last (-1) operand."""
@@ -61,10 +72,10 @@ class Rule:
         >>> RULES["weighted_sum"].group([1, 2, 3, 4, 5])
         [[1, 2], [3, 4], 5]
         """
-        sequences = [name for name in self.parameters if many(name)]
+        sequences = len(self.sequences)
         if not sequences:
             return list(operands)
-        length = (len(operands) - len(self.parameters) + len(sequences)) // len(sequences)
+        length = (len(operands) - len(self.parameters) + sequences) // sequences
         groups: list[Any] = []
         start = 0
         for name in self.parameters:
@@ -72,6 +83,10 @@ class Rule:
             groups.append(list(operands[start : start + size]) if many(name) else operands[start])
             start += size
         return groups
+
+    def ungroup(self, groups: Sequence[Any]) -> list[Any]:
+        """The operands one after another: what `group` takes apart."""
+        return [x for name, g in zip(self.parameters, groups) for x in (g if many(name) else [g])]
 
     def read(self, kind: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """The row for one kind of number, `kind` naming its elementary functions.
@@ -81,7 +96,7 @@ class Rule:
         """
         names = ", ".join(self.parameters)
         slopes = ", ".join(self.slopes_source())
-        scope = {**_PLAIN, **kind, "__builtins__": {}}
+        scope = self._scope(kind)
         forward = eval(f"lambda {names}: {self.forward}", scope)
         partials = eval(f"lambda z, {names}: ({slopes},)", scope)
         return forward, partials
@@ -98,8 +113,21 @@ class Rule:
         member = {each[:-1]: f"{each}[i]" for each in self.parameters if many(each) and many(name)}
         text = _write_names(partial, member)
         return eval(  # type: ignore[no-any-return]
-            f"lambda z, i, {', '.join(self.parameters)}: {text}", {**_PLAIN, **kind, "__builtins__": {}}
+            f"lambda z, i, {', '.join(self.parameters)}: {text}", self._scope(kind)
         )
+
+    @property
+    def own_functions(self) -> dict[str, Rule]:
+        """The elementary functions of your own that the row's text calls: their rows by name."""
+        return {rule.name: rule for rule in (*self.calls, *([self] if self.functions else []))}
+
+    def _scope(self, kind: Mapping[str, Any]) -> dict[str, Any]:
+        """What the names in the row's text mean for one kind of number."""
+        own: dict[str, Any] = {}
+        for name, rule in self.own_functions.items():
+            assert isinstance(kind, Kind)
+            own[name] = kind.own(rule)
+        return {**_PLAIN, **kind, **own, "__builtins__": {}}
 
     @cached_property
     def on_floats(self) -> tuple[Callable[..., float], Callable[..., tuple[float, ...]]]:
@@ -160,7 +188,7 @@ class Rule:
 
     def slopes_source(self) -> Iterator[str]:
         """The slopes as Python source, members of a tuple display, in the names of the row's operands."""
-        sequences = [name for name in self.parameters if many(name)]
+        sequences = self.sequences
         for name, partial in zip(self.parameters, self.partials):
             if partial is None:
                 continue
@@ -180,13 +208,16 @@ class Rule:
 
         _, slopes = self.read(arrays())
         with np.errstate(all="ignore"):
-            return tuple(
+            found = tuple(
                 float(slope)
                 for slope in slopes(
                     np.float64(z + 0.0),  # a zero's sign is not a side to come from: sqrt'(-0.0) is inf too
                     *(list(map(np.float64, g)) if isinstance(g, list) else np.float64(g) for g in groups),
                 )
             )
+        if any(map(math.isnan, found)) and not math.isnan(z):
+            raise ValueError("a local derivative has no limit")
+        return found
 
 
 def many(name: str) -> bool:
@@ -233,7 +264,10 @@ RULES = {rule.name: rule for rule in [
 # fmt: on
 
 
-# The elementary functions, for floats and for arrays; Values have theirs in value.py.
+BUILT_IN = frozenset(RULES)  # their names; rows of your own are added by operations.py
+
+
+# The elementary functions, for floats and for arrays; Values have theirs in functions.py.
 
 
 def _sum(xs: Sequence[float]) -> float:
@@ -301,34 +335,37 @@ def _dot(ws: Sequence[float], xs: Sequence[float]) -> float:
     return sum(products)
 
 
-FLOATS: dict[str, Any] = {
-    "exp": math.exp,
-    "log": math.log,
-    "sqrt": math.sqrt,
-    "sin": math.sin,
-    "cos": math.cos,
-    "tanh": math.tanh,
-    "power": math.pow,
-    "exponentiate": _exponentiate,
-    "sigmoid": _sigmoid,
-    "softplus": _softplus,
-    "relu": _relu,
-    "step": _step,
-    "sign": _sign,
-    "abs": abs,
-    "sum": _sum,
-    "max": _max,
-    "min": _min,
-    "logsumexp": _logsumexp,
-    "pick": _pick,
-    "equal": _equal,
-    "ties": _ties,
-    "dot": _dot,
-}
+FLOATS = Floats(
+    "floats",
+    {
+        "exp": math.exp,
+        "log": math.log,
+        "sqrt": math.sqrt,
+        "sin": math.sin,
+        "cos": math.cos,
+        "tanh": math.tanh,
+        "power": math.pow,
+        "exponentiate": _exponentiate,
+        "sigmoid": _sigmoid,
+        "softplus": _softplus,
+        "relu": _relu,
+        "step": _step,
+        "sign": _sign,
+        "abs": abs,
+        "sum": _sum,
+        "max": _max,
+        "min": _min,
+        "logsumexp": _logsumexp,
+        "pick": _pick,
+        "equal": _equal,
+        "ties": _ties,
+        "dot": _dot,
+    },
+)
 
 
 @cache
-def arrays() -> dict[str, Any]:
+def arrays() -> Arrays:
     """NumPy's elementary functions, for arrays that broadcast; NumPy is imported when first asked for."""
     import numpy as np
 
@@ -365,33 +402,37 @@ def arrays() -> dict[str, Any]:
     def equal(x: Any, y: Any) -> Any:
         return np.equal(x, y) * 1.0
 
-    return {
-        "exp": np.exp,
-        "log": np.log,
-        "sqrt": lambda x: np.sqrt(x) + 0.0,  # 0 for -0.0, so that the slope there is inf
-        "sin": np.sin,
-        "cos": np.cos,
-        "tanh": np.tanh,
-        "power": np.power,
-        "exponentiate": exponentiate,
-        "sigmoid": sigmoid,
-        "softplus": softplus,
-        "relu": lambda x: np.maximum(x, 0.0),
-        "step": lambda x: np.heaviside(x, 0.0),
-        "sign": np.sign,
-        "abs": np.abs,
-        "sum": total,
-        "max": largest,
-        "min": lambda xs: reduce(np.minimum, xs),
-        "logsumexp": logsumexp,
-        "pick": pick,
-        "equal": equal,
-        "ties": lambda xs, z: total([equal(x, z) for x in xs]),
-        "dot": lambda ws, xs: total([w * x for w, x in zip(ws, xs)]),
-    }
+    return Arrays(
+        "arrays",
+        {
+            "exp": np.exp,
+            "log": np.log,
+            "sqrt": lambda x: np.sqrt(x) + 0.0,  # 0 for -0.0, so that the slope there is inf
+            "sin": np.sin,
+            "cos": np.cos,
+            "tanh": np.tanh,
+            "power": np.power,
+            "exponentiate": exponentiate,
+            "sigmoid": sigmoid,
+            "softplus": softplus,
+            "relu": lambda x: np.maximum(x, 0.0),
+            "step": lambda x: np.heaviside(x, 0.0),
+            "sign": np.sign,
+            "abs": np.abs,
+            "sum": total,
+            "max": largest,
+            "min": lambda xs: reduce(np.minimum, xs),
+            "logsumexp": logsumexp,
+            "pick": pick,
+            "equal": equal,
+            "ties": lambda xs, z: total([equal(x, z) for x in xs]),
+            "dot": lambda ws, xs: total([w * x for w, x in zip(ws, xs)]),
+        },
+    )
 
 
-_PLAIN = {"len": len, "zip": zip, "enumerate": enumerate}
+CONSTANTS = {"pi": math.pi, "e": math.e}
+_PLAIN = {"len": len, "zip": zip, "enumerate": enumerate, **CONSTANTS}
 
 
 # Rows as text.
@@ -427,7 +468,7 @@ def _constant(row: str) -> bool:
 
 class _FloatLiterals(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        assert isinstance(node.value, int)
+        assert isinstance(node.value, (int, float))
         return ast.Constant(float(node.value))
 
 
@@ -488,7 +529,7 @@ def _base(node: ast.expr) -> ast.expr:
 
 def _exponent(node: ast.expr) -> ast.expr:
     """The exponent of a power's slope, n - 1, as the number it is where n is one."""
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         n, one = _number(node.left), _number(node.right)
         if n is not None and one is not None:
             return _name(f"{n - one:.15g}")

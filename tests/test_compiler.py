@@ -17,7 +17,7 @@ from compiling import (
     times,
 )
 from hypothesis import assume, given, settings, strategies as st
-from test_properties import OPERATIONS, VALUES, Step, checked, closest_kink, programs
+from programs import OPERATIONS, VALUES, Step, checked, closest_kink, programs
 from test_rules import has_sequences, samples
 
 import microbp

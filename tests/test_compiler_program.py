@@ -121,8 +121,8 @@ REFUSED_FUNCTIONS = [
     (asks_for_an_inner_number, TypeError, "'z' has no number"),
     (random_graph, ValueError, "random_graph did not compute the same graph.*random.*argument.*eager engine"),
     (random_wiring, ValueError, "random_wiring did not compute the same graph"),
-    (returns_a_number, TypeError, "returns_a_number returned float.*lost the graph"),
-    (returns_nothing, TypeError, "returns_nothing returned NoneType"),
+    (returns_a_number, TypeError, r"returns_a_number returned 3.0 \(float\).*lost the graph"),
+    (returns_nothing, TypeError, "returns_nothing returned None"),
     (returns_an_empty_list, TypeError, "returned no Values"),
     (of_two, TypeError, r"of_two takes 2 arguments \(x, t\), and data for 1 came"),
     (picks_by_a_parameter, TypeError, "picks by an index that is computed from 'w'.*no derivative"),
@@ -181,8 +181,8 @@ REFUSED_SAMPLES = [
     ),
     (([], []), ValueError, "x is empty; at least one sample"),
     ((np.zeros((0, 2)), np.zeros(0)), ValueError, "x is empty"),
-    ((5.0, [1]), TypeError, "x is a list or array of samples, not float"),
-    (("text", [1]), TypeError, "x is a list or array of samples, not str"),
+    ((5.0, [1]), TypeError, "x is a list or array of samples, not 5.0"),
+    (("text", [1]), TypeError, "x is a list or array of samples, not 'text'"),
     (([[1, 2]],), TypeError, r"takes 2 arrays of samples \(x, t\), and 1 came"),
     (([[1, 2]], [1], [1]), TypeError, r"takes 2 arrays of samples \(x, t\), and 3 came"),
     ((), TypeError, "takes 2 arrays of samples"),
@@ -236,7 +236,7 @@ def test_a_loss_has_one_value_and_a_reduction_one_of_two_names() -> None:
     for method in (two.value_and_grad, two.train):
         with (
             nothing_is_lost(w),
-            pytest.raises(TypeError, match=r"needs a function that returns one Value, .* returns 2 of them"),
+            pytest.raises(TypeError, match=r"one Value, .*; this one returns a structure of 2 Values"),
         ):
             method([1.0])
     program = compile(lambda x: w * x)
@@ -252,7 +252,7 @@ def test_a_loss_has_one_value_and_a_reduction_one_of_two_names() -> None:
 
 def test_what_is_no_parameter_is_refused_as_one() -> None:
     for wrong in (3.0, w * 2, "w"):
-        with pytest.raises(TypeError, match="parameters are leaf Values"):
+        with pytest.raises(TypeError, match=r"parameters(: a list of Values is needed| are leaf Values)"):
             compile(lambda x: w * x, parameters=[wrong])([1.0])
 
     class Own(Value):
@@ -266,7 +266,7 @@ def test_what_is_no_parameter_is_refused_as_one() -> None:
 def test_before_it_is_traced_a_program_says_so() -> None:
     program = compile(linear)
     for look in (lambda: program.parameters, lambda: program.bytes_per_sample, lambda: program.source):
-        with pytest.raises(RuntimeError, match=r"has not been traced yet.*example="):
+        with pytest.raises(RuntimeError, match=r"made when it is first called.*example="):
             look()
     assert "when it is first called" in repr(program)
 
@@ -300,7 +300,7 @@ def test_a_graph_that_is_stale_or_has_wrong_inputs_is_refused() -> None:
         compile(E, inputs=[a * x])
     with pytest.raises(TypeError, match="given twice"):
         compile(E, inputs=[x, [x]])
-    with pytest.raises(TypeError, match="inputs are Values of the graph, not float"):
+    with pytest.raises(TypeError, match=r"inputs are Values of the graph, not 2\.0"):
         compile(E, inputs=[2.0])
     with pytest.raises(ValueError, match="'a' is both an input and a parameter"):
         compile(E, inputs=[x, a], parameters=[a])
@@ -337,23 +337,23 @@ TROUBLES = {
         lambda x: (p * x).exp(), [1.0, 2000.0], OverflowError, "sample 2: exp of 1000.0.*too large"
     ),
     "quotient": Trouble(
-        lambda x: p / x, [1.0, 0.0], ZeroDivisionError, r"sample 2: .*quotient of 0.5 .*it needs y != 0"
+        lambda x: p / x, [1.0, 0.0], ZeroDivisionError, r"sample 2: .*quotient of x = 0.5 .*it needs y != 0"
     ),
     "sqrt": Trouble(lambda x: (p * x).sqrt(), [1.0, -1.0], ValueError, "sample 2: sqrt of -0.5"),
-    "root": Trouble(lambda x: (p * x) ** 0.5, [1.0, -1.0], ValueError, "sample 2: power of -0.5"),
+    "root": Trouble(lambda x: (p * x) ** 0.5, [1.0, -1.0], ValueError, "sample 2: power of x = -0.5"),
     "inverse": Trouble(
-        lambda x: (p * x) ** -1, [1.0, 0.0], (ValueError, ZeroDivisionError), "sample 2: power of 0.0"
+        lambda x: (p * x) ** -1, [1.0, 0.0], (ValueError, ZeroDivisionError), "sample 2: power of x = 0.0"
     ),
-    "power": Trouble(lambda x: (p * x) ** p, [1.0, -1.0], ValueError, "sample 2: exponentiation of -0.5"),
+    "power": Trouble(lambda x: (p * x) ** p, [1.0, -1.0], ValueError, "sample 2: exponentiation of x = -0.5"),
     "whole power": Trouble(
-        lambda x: (p * x) ** (2 + 0 * p), [-1.0], ValueError, "sample 1: exponentiation of -0.5"
+        lambda x: (p * x) ** (2 + 0 * p), [-1.0], ValueError, "sample 1: exponentiation of x = -0.5"
     ),
     "power overflows": Trouble(lambda x: (p * x) ** 200, [1.0, 1e9], OverflowError, "sample 2: power of"),
     "not chosen": Trouble(
         lambda x: pick([p * x, (p * x) ** p], 0 * x),
         [1.0, -1.0],
         ValueError,
-        "sample 2: exponentiation of -0.5",
+        "sample 2: exponentiation of x = -0.5",
     ),
     "slope": Trouble(
         lambda x: (p * x).sqrt(),
@@ -377,13 +377,19 @@ TROUBLES = {
         lambda x: cross_entropy([p * x, p, 2.0], x),
         [0, 3],
         IndexError,
-        "sample 2: pick: there is no value 3.0 among 3",
+        "sample 2: cross_entropy: there is no class 3",
     ),
     "negative class": Trouble(
-        lambda x: cross_entropy([p * x, p], x), [0, -1], IndexError, "sample 2: pick: there is no value -1"
+        lambda x: cross_entropy([p * x, p], x),
+        [0, -1],
+        IndexError,
+        "sample 2: cross_entropy: there is no class -1",
     ),
     "half a class": Trouble(
-        lambda x: cross_entropy([p * x, p], x), [0, 0.5], IndexError, "sample 2: pick: there is no value 0.5"
+        lambda x: cross_entropy([p * x, p], x),
+        [0, 0.5],
+        IndexError,
+        "sample 2: cross_entropy: there is no class 0.5",
     ),
     "sum of probabilities": Trouble(
         lambda x: cross_entropy([p, p * 2], x),

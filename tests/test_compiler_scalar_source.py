@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
-from test_properties import VALUES, checked, gross, programs
+from programs import VALUES, checked, gross, programs
 from test_rules import differentiated, has_sequences, samples
 
 import microbp

@@ -9,7 +9,7 @@ contributes, the operand's gradient is the same memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from microbp.compiler.forward import Forward
 from microbp.compiler.kernels import Calls, Term, sum_of
 from microbp.compiler.layout import distinct, view
 from microbp.compiler.plan import Array, Grid, Step
-from microbp.rules import RULES, arrays
+from microbp.rules import arrays
 
 Make = Callable[["Array | None"], Term]  # the calls for a contribution, into an array if one is given
 
@@ -205,36 +205,35 @@ class Backward:
 
     def map(self, step: Step, g: Term) -> None:
         terms: dict[str, Any] = {**self.forward.terms(step), "z": self.forward.result(step)}
-        for grid, partial in zip(step.operands, step.partials):
+        for grid, name, partial in zip(step.operands, step.names, step.partials):
             if partial in (None, "0") or not self.plan.trained[grid[0]]:
                 continue
             constant = {"1": 1.0, "-1": -1.0}.get(partial or "")
             product = constant * g if constant is not None and isinstance(g, float) else None
-            make = self._times(step, partial or "", terms, g)
+            make = self._times(step, name, partial or "", terms, g)
             if step.of_sample and not self.plan.of_sample[grid[0]]:
                 self._reduce_to_one(grid, make, product, self._deliver_total)
             else:
                 same = step.nodes if constant == 1.0 and not isinstance(g, float) else None
                 self._reduce_to_one(grid, make, product, self._deliver, same)
 
-    def _times(self, step: Step, partial: str, terms: dict[str, Any], g: Term) -> Make:
+    def _times(self, step: Step, name: str, partial: str, terms: dict[str, Any], g: Term) -> Make:
+        if step.of_table.own_functions:
+            return self._by_rule(step, name, terms, g)
+        return lambda out: self.calls.product(partial, terms, g, out)
+
+    def _by_rule(self, step: Step, name: str, terms: dict[str, Any], g: Term) -> Make:
+        """The contribution where the row's functions have no kernels: as the row itself computes it."""
+        slope = step.of_table.read_slope(name, arrays())
+        assert slope is not None
+        operands = [terms["z"], 0, *(terms[each] for each in step.of_table.parameters)]
+
         def make(out: Array | None) -> Term:
-            try:
-                return self.calls.product(partial, terms, g, out)
-            except NotImplementedError:
-                return self._by_rule(step, partial, terms, g)
+            result = self.calls.scratch(*self.forward.result(step).shape)
+            self.calls.copied(slope, operands, result)
+            return self.calls.apply(np.multiply, [result, g], out)
 
         return make
-
-    def _by_rule(self, step: Step, partial: str, terms: dict[str, Any], g: Term) -> Term:
-        """The contribution where the row's formula has no kernels: as the rule itself computes it."""
-        rule = RULES[step.rule]
-        slopes = rule.read(arrays())[1]
-        place = [text for text in rule.partials if text].index(partial)
-        result = self.calls.scratch(*self.forward.result(step).shape)
-        operands = [terms["z"], *(terms[name] for name in step.names)]
-        self.calls.copied(lambda *operands: slopes(*operands)[place], operands, result)
-        return self.calls.apply(np.multiply, [result, g])
 
     def _reduce_to_one(
         self, grid: Grid, make: Make, constant: float | None, deliver: Callable[..., None], same: Any = None
@@ -270,6 +269,21 @@ class Backward:
             return self.calls.product(partial or "", terms, each, out)
 
         self._deliver(grid, make, constant)
+
+    def own_row(self, step: Step, g: Term) -> None:
+        slopes = step.of_table.read(arrays())[1]
+        z = self.forward.result(step)
+        found = self.calls.scratch(sum(grid.size for grid in step.operands) // len(z), *z.shape)
+        self.calls.copied(
+            lambda *operands: _stacked(slopes(*operands), z), [z, *self.forward.groups(step)], found
+        )
+        start = 0
+        for grid in step.operands:
+            own = found[start : start + len(grid)] if grid.ndim > 1 else found[start]
+            start += len(grid) if grid.ndim > 1 else 1
+            if self.plan.trained[grid].any():
+                each = g if isinstance(g, float) or grid.ndim == 1 else g[None]
+                self._deliver(grid, self._product_with(own, each))
 
     def dot(self, step: Step, g: Term) -> None:
         each = g if isinstance(g, float) else g[None]
@@ -325,11 +339,16 @@ class Backward:
         return total
 
 
+def _stacked(slopes: Sequence[Any], z: Array) -> Array:
+    return np.stack([np.broadcast_to(slope, z.shape) for slope in slopes])
+
+
 _STEPS: dict[str, Callable[[Backward, Step, Term], None]] = {
     "map": Backward.map,
     "lift": Backward.lift,
     "reduce": Backward.reduce,
     "dot": Backward.dot,
     "pick": Backward.pick,
+    "row": Backward.own_row,
     "matrix": Backward.matrix,
 }

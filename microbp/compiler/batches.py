@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from microbp.arguments import counted, shown
 from microbp.compiler.plan import Array
 from microbp.nn import as_samples
 from microbp.value import Value, is_real
@@ -22,7 +23,7 @@ def as_rows(samples: Any, name: str) -> Array:
         samples = as_samples(samples, name)
     try:
         rows = _as_reals(samples)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _irregular(samples, name) from error
     if rows.ndim == 0 or not len(rows):
         raise ValueError(f"{name} is empty; at least one sample is needed")
@@ -47,7 +48,7 @@ def as_columns(arguments: Sequence[Array], names: Sequence[str], shapes: Sequenc
             )
         if len(rows) != len(arguments[0]):
             raise ValueError(
-                f"{names[0]} has {len(arguments[0])} samples and {name} {len(rows)}; "
+                f"{names[0]} has {counted(len(arguments[0]), 'sample')} and {name} {len(rows):,}; "
                 "there has to be one of each for every sample"
             )
     return np.concatenate([rows.reshape(len(rows), -1).T for rows in arguments])
@@ -78,8 +79,9 @@ def _irregular(samples: Any, name: str) -> Exception:
             )
         try:
             shape = _as_reals(sample).shape
-        except (TypeError, ValueError):
-            return TypeError(f"{name}: sample {k} is {sample!r:.60}; only real numbers can be used")
+        except (TypeError, ValueError, OverflowError):
+            came = sample.tolist() if isinstance(sample, np.ndarray) else sample
+            return TypeError(f"{name}: sample {k} is {shown(came)}; only real numbers can be used")
         first = shape if first is None else first
         if shape != first:
             return ValueError(f"{name}: sample 1 is of {_numbers(first)} and sample {k} of {_numbers(shape)}")

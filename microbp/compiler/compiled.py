@@ -13,9 +13,10 @@ from microbp.compiler.executor import Executor
 from microbp.compiler.layout import Layout
 from microbp.compiler.memory import Memory
 from microbp.compiler.plan import Array, plan
-from microbp.compiler.recording import Recording, flat
+from microbp.compiler.recording import Recording
 from microbp.optim import Optimizer
 from microbp.rules import arrays
+from microbp.structures import flat
 from microbp.traversal import topological
 from microbp.value import Value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from microbp.compiler.plan import Plan, Step
-from microbp.rules import RULES
 from microbp.traversal import one_line
 
 SHOWN = 60  # steps; of more than that, those in the middle are left out
@@ -71,13 +70,11 @@ def _operation(step: Step) -> str:
             name = "the same for all samples"
         case "reduce" | "pick":
             name = f"{step.rule} of {len(step.operands[0])}"
+        case "row":
+            name = f"{step.rule} of {sum(grid.size for grid in step.operands) // len(step.nodes)}"
         case _:
-            name = f"power {step.exponent:g}" if _has_exponent(step) else step.rule
+            name = f"{step.rule} {step.number:g}" if step.holds_number else step.rule
     return name if step.of_sample else f"{name}, once for all samples"
-
-
-def _has_exponent(step: Step) -> bool:
-    return len(step.operands) < len(RULES[step.rule].parameters)
 
 
 def _shape(step: Step) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from microbp.compiler.kernels import Call, Calls, Term, sum_of
 from microbp.compiler.layout import Layout, view
 from microbp.compiler.plan import Array, Grid, Plan, Step
-from microbp.rules import RULES, arrays
+from microbp.rules import arrays
 
 
 class Product(NamedTuple):
@@ -92,19 +92,19 @@ class Forward:
 
     def map(self, step: Step, out: Array) -> None:
         terms = self.terms(step)
-        try:
-            self.calls.formula(step.forward, terms, out)
-        except NotImplementedError:
+        if step.of_table.own_functions:  # for which there are no kernels
             operands = [terms[name] for name in step.names]
-            self.calls.copied(RULES[step.rule].read(arrays())[0], operands, out)
+            self.calls.copied(step.of_table.read(arrays())[0], operands, out)
+        else:
+            self.calls.formula(step.forward, terms, out)
 
     def terms(self, step: Step) -> dict[str, Term]:
         """The operands of a "map" step by their names in the row."""
         terms = self._terms.get(id(step))
         if terms is None:
             terms = self._terms[id(step)] = dict(zip(step.names, map(self.read, step.operands)))
-            if step.rule == "power" and len(step.operands) == 1:
-                terms["n"] = step.exponent
+            if step.holds_number:
+                terms[step.names[-1]] = step.number
         return terms
 
     def lift(self, step: Step, out: Array) -> None:
@@ -112,11 +112,19 @@ class Forward:
 
     def reduce(self, step: Step, out: Array) -> None:
         xs = self.calls.number(self.read(step.operands[0]))
-        try:
-            self.calls.formula(step.forward, {step.names[0]: xs}, out)
-        except NotImplementedError:
-            forward = RULES[step.rule].read(arrays())[0]
-            self.calls.copied(lambda xs: forward(list(xs)), [xs], out)
+        self.calls.formula(step.forward, {step.names[0]: xs}, out)
+
+    def own_row(self, step: Step, out: Array) -> None:
+        """A row of one's own over several operands: as the table has it for arrays."""
+        self.calls.copied(step.of_table.read(arrays())[0], self.groups(step), out)
+
+    def groups(self, step: Step) -> list[Any]:
+        """The operands of a "row" step, a list of arrays for each sequence."""
+        groups: list[Any] = []
+        for grid in step.operands:
+            found = self.rows(self.layout.row[grid], step.of_sample)
+            groups.append(list(found) if grid.ndim > 1 else found)
+        return [*groups, step.number] if step.holds_number else groups
 
     def dot(self, step: Step, out: Array) -> None:
         a, b = (self.calls.number(self.read(grid)) for grid in step.operands)
@@ -193,5 +201,6 @@ _STEPS: dict[str, Callable[[Forward, Step, Array], Any]] = {
     "reduce": Forward.reduce,
     "dot": Forward.dot,
     "pick": Forward.pick,
+    "row": Forward.own_row,
     "matrix": Forward.matrix,
 }

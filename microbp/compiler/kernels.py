@@ -1,8 +1,8 @@
 """Formulas of the table as calls of NumPy that write into arrays which are there already.
 
 `Calls` turns a row's text into a list of calls; running them in order computes the formula and
-allocates nothing.  A function of the table without a kernel here, as a row added from outside
-may have, is called as `rules.arrays()` gives it and its result copied.
+allocates nothing.  A function of the table without a kernel here is called as `rules.arrays()`
+gives it and its result copied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from microbp.compiler.plan import Array
-from microbp.rules import arrays
+from microbp.rules import CONSTANTS, arrays
 
 Term = Array | float
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -123,7 +123,7 @@ class Calls:
             case ast.Constant(value=number):
                 return float(number)  # type: ignore[arg-type]
             case ast.Name(id=name):
-                found: Term = terms[name]
+                found: Term = CONSTANTS[name] if name in CONSTANTS else terms[name]
                 return found
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 term = self._value(operand, terms, None)

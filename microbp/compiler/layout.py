@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from microbp.compiler.plan import Array, Grid, Plan, Step
-from microbp.compiler.recording import flat
+from microbp.structures import flat
 
 
 class Layout:

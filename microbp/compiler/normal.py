@@ -7,6 +7,7 @@ operands.  However a sum was written, as a loop of + and *, as `microbp.sum` of 
 - "matrix"   w1 x1 + w2 x2 + ... + b, the x from the sample, w and b from the parameters alone;
 - "dot"      a1 b1 + a2 b2 + ..., both from the sample, or both from the parameters;
 - "reduce"   a row of the table over several operands: sum, max, min, logsumexp;
+- "row"      a row of your own over several operands;
 - "pick"     one of several operands, by an index that comes with the sample;
 - "map"      a row of the table with its one or two operands;
 - "lift"     a number of the parameters alone, used as if every sample had its own.
@@ -21,23 +22,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from microbp.compiler.recording import Recording, flat
-from microbp.rules import RULES, Rule, many
+from microbp.compiler.recording import Recording
+from microbp.rules import BUILT_IN, RULES, Rule, many
+from microbp.structures import flat
 from microbp.value import Value
 
 LEAVES = ("input", "parameter", "fixed", "constant")
 
 
 class Op(NamedTuple):
-    """What a node does.  `number` is a constant's value, a power's exponent, a leaf's place.
+    """What a node does.  `number` is a constant's value, the number that a row holds, a leaf's place.
 
-    `size` is how many operands each of its sequences has.
+    `size` is how many operands each of its sequences has.  `own` is the row itself where it is not
+    built in: the table may have another of its name by now.
     """
 
     kind: str
     rule: str = ""
     number: float = 0.0
     size: int = 0
+    own: Rule | None = None
+
+    @property
+    def row(self) -> Rule | None:
+        """The row of the table, if it is one."""
+        return self.own or RULES.get(self.rule)
 
 
 @dataclass
@@ -81,26 +90,26 @@ class Normal:
 
     def map(self, rule: str, *operands: int) -> int:
         """A row of the table with a fixed number of operands."""
-        folded = self._folded(rule, operands)
+        folded = self.folded(RULES[rule], operands)
         return self.node(Op("map", rule), operands) if folded is None else folded
 
     def several(self, rule: str, operands: Sequence[int]) -> int:
         """A row of the table over several operands, all of the sample or none."""
-        folded = self._folded(rule, operands)
+        folded = self.folded(RULES[rule], operands)
         if folded is not None:
             return folded
         return self.node(Op("reduce", rule, size=len(operands)), tuple(self.alike(operands)))
 
     def dot(self, a: Sequence[int], b: Sequence[int]) -> int:
         """The sum of the products of two lists of nodes."""
-        folded = self._folded("weighted_sum", [*a, *b], 0.0)
+        folded = self.folded(RULES["weighted_sum"], [*a, *b], 0.0)
         return self.node(Op("dot", size=len(a)), (*a, *b)) if folded is None else folded
 
-    def _folded(self, rule: str, operands: Sequence[int], *more: float) -> int | None:
+    def folded(self, row: Rule, operands: Sequence[int], *more: float) -> int | None:
         """The constant that a row gives for constants, and `more` numbers; None for other operands."""
         if not all(self.ops[o].kind == "constant" for o in operands):
             return None
-        return self.constant(RULES[rule].evaluate([*(self.ops[o].number for o in operands), *more])[0])
+        return self.constant(row.evaluate([*(self.ops[o].number for o in operands), *more])[0])
 
     def alike(self, operands: Sequence[int]) -> list[int]:
         """Operands that are all of the sample, if some are: the others are lifted."""
@@ -118,9 +127,11 @@ class Normal:
         """The sum of terms (sign, node); of the sample's terms and of the others apart."""
         own = [(sign, node) for sign, node in terms if self.of_sample[node]]
         shared = [(sign, node) for sign, node in terms if not self.of_sample[node]]
-        if own and shared:
-            return self._plus(self._total(own), (1, self._total(shared)))
-        return self._total(own or shared)
+        if not (own and shared):
+            return self._total(own or shared)
+        if all(sign < 0 for sign, _ in own):
+            return self._plus(self._total(shared), (-1, self._sum([node for _, node in own])))
+        return self._plus(self._total(own), (1, self._total(shared)))
 
     def _total(self, terms: Sequence[tuple[int, int]]) -> int:
         added = [node for sign, node in terms if sign > 0]
@@ -219,7 +230,8 @@ class _Writer:
                 continue
             if rule.name in ("sum", "product"):
                 operands = tuple(sorted(operands))
-            place[node] = add((rule.name, operands), rule, operands, node.label)
+            key = rule.name if rule.name in BUILT_IN else rule
+            place[node] = add((key, operands), rule, operands, node.label)
         self.outputs = [place[output] for output in flat(recording.outputs)]
 
     # Writing.
@@ -345,6 +357,8 @@ class _Writer:
 
     def _write_rule(self, rule: Rule, operands: tuple[int, ...]) -> int:
         written = [self.written[o] for o in operands]
+        if rule.name not in BUILT_IN:
+            return self._write_own(rule, written)
         if rule.name == "power":
             exponent = self.normal.ops[written[1]].number
             if self.normal.ops[written[0]].kind == "constant":
@@ -356,3 +370,15 @@ class _Writer:
         if any(map(many, rule.parameters)):
             return self.normal.several(rule.name, written)
         return self.normal.map(rule.name, *written)
+
+    def _write_own(self, rule: Rule, operands: list[int]) -> int:
+        held = [] if rule.place is None else [self.normal.ops[operands.pop()].number]
+        folded = self.normal.folded(rule, operands, *held)
+        if folded is not None:
+            return folded
+        number = held[0] if held else 0.0
+        sequences = [group for group in rule.group([*operands, *held]) if isinstance(group, list)]
+        if not sequences:
+            return self.normal.node(Op("map", rule.name, number, own=rule), tuple(operands))
+        given = tuple(self.normal.alike(operands))
+        return self.normal.node(Op("row", rule.name, number, len(sequences[0]), rule), given)

@@ -11,6 +11,7 @@ A plan does not say how its numbers are kept or computed: that is an executor's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from microbp.compiler.normal import LEAVES, Normal, normal_form
 from microbp.compiler.recording import Recording
-from microbp.rules import RULES, many
+from microbp.rules import RULES, Rule
 
 Array = NDArray[np.float64]
 Grid = NDArray[np.int64]  # places in a plan's lists of nodes
@@ -33,11 +34,15 @@ _SUM_PARTIALS: list[str | None] = [*RULES["sum"].slope_formulas(_SUM_OF_TWO)]
 class Step:
     """One operation on arrays: what `kind` and `rule` say, for every node of `nodes`.
 
+    `row` is the rule's row of the table, and `number` the plain number that it holds, as a power's
+    exponent.
+
     The operands are grids of nodes whose last axis runs over `nodes`:
 
     - "map", "lift": for each operand of the rule a grid of shape (G,);
     - "reduce": one grid (n, G);
     - "pick": a grid (n, G), then the index, (G,);
+    - "row": for each operand of the rule a grid, (n, G) for a sequence and (G,) for a single one;
     - "dot": two grids (n, G), for sum_i a_i b_i;
     - "matrix": T products side by side: x (T, n), w (T, G, n), and b (T, G) if there is one;
       `nodes` is then T rows of G, one after another.
@@ -48,7 +53,8 @@ class Step:
 
     kind: str
     rule: str
-    exponent: float
+    row: Rule | None
+    number: float
     nodes: Grid
     operands: list[Grid]
     of_sample: bool
@@ -58,26 +64,37 @@ class Step:
     @property
     def names(self) -> list[str]:
         """The names that the operands of a "map" or "reduce" have in `forward` and `partials`."""
-        return _SUM_OF_TWO if self._is_sum_of_two else RULES[self.rule].parameters
+        return _SUM_OF_TWO if self._is_sum_of_two else self.of_table.parameters
 
     @property
     def forward(self) -> str:
         """The row of a "map" or "reduce", as text."""
-        return _SUM if self._is_sum_of_two else RULES[self.rule].forward
+        return _SUM if self._is_sum_of_two else self.of_table.forward
 
     @property
     def partials(self) -> list[str | None]:
         """The local derivatives along the operands, as text; w, x and 1 of a "matrix", b and a of a "dot"."""
         if self._is_sum_of_two:
             return _SUM_PARTIALS
-        if self.rule:
-            return list(RULES[self.rule].partials[: len(self.operands)])
+        if self.row:
+            return list(self.row.partials[: len(self.operands)])
         of_kind: dict[str, list[str | None]] = {"lift": ["1"], "dot": ["b", "a"], "matrix": ["w", "x", "1"]}
         return of_kind[self.kind]
 
     @property
+    def of_table(self) -> Rule:
+        """The row, of a step that has one."""
+        assert self.row is not None
+        return self.row
+
+    @property
+    def holds_number(self) -> bool:
+        """Whether the row's last operand is `number`, and none of `operands`."""
+        return not self._is_sum_of_two and len(self.operands) < len(self.of_table.parameters)
+
+    @property
     def _is_sum_of_two(self) -> bool:
-        return self.kind == "map" and many(RULES[self.rule].parameters[0])
+        return self.kind == "map" and self.rule == "sum"
 
 
 @dataclass(eq=False)
@@ -116,11 +133,10 @@ def plan(recording: Recording) -> Plan:
             leaves[op.kind].append(k)
         elif needed[k]:
             buckets.setdefault(_alike(normal, k), []).append(k)
-    steps = [_step(normal, nodes) for nodes in _stacked(normal, buckets)]
-    steps.sort(key=lambda step: (step.of_sample, step.level, step.nodes[0]))
+    stacks = _in_order(normal, _stacked(normal, buckets))
     return Plan(
         recording,
-        steps,
+        [_step(normal, rows) for rows in stacks],
         leaves,
         {k: normal.ops[k].number for k in leaves["constant"]},
         normal.outputs,
@@ -145,13 +161,13 @@ def _needed(normal: Normal) -> list[bool]:
 def _alike(normal: Normal, k: int) -> tuple[Any, ...]:
     """What nodes have in common that one array operation can compute."""
     op, operands = normal.ops[k], normal.operands[k]
-    place = (normal.of_sample[k], normal.level[k], op.kind, op.rule, op.size)
+    place = (normal.of_sample[k], normal.level[k], op.kind, op.own or op.rule, op.size)
     if op.kind == "matrix":  # those over the same x
         return (*place, op.number, operands[: op.size])
     if op.kind == "map":
         own = tuple((normal.of_sample[o], normal.trained[o]) for o in operands)
         return (*place, op.number, own)
-    return (*place, normal.trained[k])
+    return (*place, op.number, normal.trained[k])
 
 
 def _stacked(normal: Normal, buckets: dict[Any, list[int]]) -> list[list[list[int]]]:
@@ -170,6 +186,43 @@ def _stacked(normal: Normal, buckets: dict[Any, list[int]]) -> list[list[list[in
     return found
 
 
+def _in_order(normal: Normal, stacks: list[list[list[int]]]) -> list[list[list[int]]]:
+    """The stacks as they can be computed one after another, and all within each by the operands.
+
+    So the units of a layer come alike in all steps, on a way back too, where they were made last to
+    first.  Parameters are in the order in which they are first read, which is left as it was written.
+    """
+    stacks.sort(key=lambda rows: (normal.of_sample[rows[0][0]], normal.level[rows[0][0]], rows[0][0]))
+    place: dict[int, int] = {}
+
+    def by_operands(node: int) -> list[int]:
+        return [place[operand] for operand in normal.operands[node] if operand in place]
+
+    for rows in stacks:
+        first = rows[0][0]
+        if not normal.of_sample[first]:
+            continue
+        if normal.ops[first].kind in ("matrix", "dot"):
+            for node in chain.from_iterable(rows):
+                _order_products(normal, node, place)
+        for row in rows:
+            row.sort(key=by_operands)
+        rows.sort(key=lambda row: by_operands(row[0]))
+        for node in chain.from_iterable(rows):
+            for each in (*normal.operands[node], node):
+                place.setdefault(each, len(place))
+    return stacks
+
+
+def _order_products(normal: Normal, node: int, place: dict[int, int]) -> None:
+    """Bring the products that a node sums up into the order of their first factors."""
+    n, operands = normal.ops[node].size, normal.operands[node]
+    order = sorted(range(n), key=lambda k: place.get(operands[k], -1))
+    if order != list(range(n)):
+        factors = [operands[k] for k in order] + [operands[n + k] for k in order]
+        normal.operands[node] = (*factors, *operands[2 * n :])
+
+
 def _step(normal: Normal, rows: list[list[int]]) -> Step:
     nodes = [k for row in rows for k in row]
     op = normal.ops[nodes[0]]
@@ -183,12 +236,18 @@ def _step(normal: Normal, rows: list[list[int]]) -> Step:
         columns = operands.T
         grids = [columns[:n]]
         grids += [columns[n:]] if op.kind == "dot" else [columns[n]] if op.kind == "pick" else []
+    elif op.kind == "row":
+        row = op.row
+        assert row is not None
+        groups = row.group([*operands.T, None] if row.place is not None else list(operands.T))
+        grids = [np.array(group) for group in groups if group is not None]
     else:
         grids = list(operands.T)
     return Step(
         op.kind,
         op.rule,
-        op.number if op.kind == "map" else 0.0,
+        op.row,
+        op.number if op.rule else 0.0,
         np.array(nodes, dtype=np.int64),
         [np.ascontiguousarray(grid) for grid in grids],
         normal.of_sample[nodes[0]],

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from microbp.arguments import check_choice, check_count, counted, described, in_order
 from microbp.compiler.batches import as_columns, as_rows
 from microbp.compiler.compiled import Compiled
 from microbp.compiler.description import describe, headline
 from microbp.compiler.plan import Array
-from microbp.compiler.recording import Structure, flat, like, record, recorded
+from microbp.compiler.recording import record, recorded
 from microbp.compiler.sources.matrices import numpy_source
 from microbp.compiler.sources.scalars import scalar_source
 from microbp.finite import check_gradients, computed_outputs
-from microbp.nn import check_count
-from microbp.optim import SGD, Optimizer
+from microbp.optim import Optimizer, as_optimizer
+from microbp.structures import Structure, flat, like
 from microbp.traversal import derivatives
-from microbp.value import Value, as_value
+from microbp.value import Value, as_value, as_values
 
 
 def compile(
@@ -32,10 +33,11 @@ def compile(
 
     `function` is an ordinary function of Values: each of its arguments is a Value or a list of
     Values (or lists of them), by the shape of a sample, and it returns one Value, such as a loss, or
-    lists of them.  It is traced when the program is first called, or now if `example` gives the
-    arguments of one sample; what it does with numbers of its own is done then, once and for all.
-    Instead of a function a graph that is there already will do: compile(output, inputs=[...]), with
-    the leaves that stand for the sample's numbers.
+    lists, tuples or dicts of them.  Derivatives may be among them, or what is computed from
+    derivatives: `gradients`, `grad` and the like are traced as all else.  It is traced when the
+    program is first called, or now if `example` gives the arguments of one sample; what it does with
+    numbers of its own is done then, once and for all.  Instead of a function a graph that is there
+    already will do: compile(output, inputs=[...]), with the leaves that stand for the sample's numbers.
 
     `parameters` are the leaves to be trained; unless given, all Values that the function uses and
     does not make itself, in the order in which they were made.
@@ -76,24 +78,24 @@ class Program:
         parameters: Sequence[Value] | None,
     ) -> None:
         self._function = function
-        self._chosen = None if parameters is None else list(parameters)
+        self._chosen = None if parameters is None else as_values(parameters, "compile: parameters")
         self._compiled: Compiled | None = None
         if not callable(function):
             if inputs is None:
                 raise TypeError(
                     "compile: a graph needs its inputs named, as in compile(E, inputs=[x, t]); "
-                    f"or give a function of Values instead of {type(function).__name__}"
+                    f"or give a function of Values instead of {described(function)}"
                 )
             self._compiled = Compiled(recorded(function, inputs, self._chosen))
         elif inputs is not None:
             raise TypeError("compile: inputs are named for a graph; those of a function are its arguments")
         elif example is not None:
-            self._trace([np.asarray(argument, dtype=float).shape for argument in example])
+            self._trace(_shapes(example))
 
     def __call__(self, *arguments: Any) -> Any:
         """The outputs for every sample: an array (samples,) for a Value, (samples, n) for a list of n.
 
-        A tuple of outputs gives a tuple of arrays.
+        A tuple or dict of outputs gives one of arrays.
 
         >>> program = compile(lambda x: [x[0] * x[1], x[0] + x[1]])
         >>> program([[1, 2], [3, 4]])
@@ -104,10 +106,9 @@ class Program:
         compiled = self._made
         with compiled.running():
             executor = compiled.evaluate(columns, "sum", backward=False)
-            outputs = None if executor is None else executor.outputs.copy()
-        if outputs is None:
-            raise self._trouble(columns)
-        return _arranged(compiled.recording.outputs, iter(outputs))
+            if executor is not None:
+                return _arrays(executor.outputs, compiled.recording.arrangement)
+        raise self._trouble(columns)
 
     def value_and_grad(self, *arguments: Any, reduction: str = "mean") -> tuple[float, Array]:
         """The loss of a batch and its gradient, one number for each of `parameters`.
@@ -147,6 +148,7 @@ class Program:
 
         `optimizer` is SGD(lr=0.5) unless given, and may come behind the samples, as may `steps`.
 
+        >>> from microbp import SGD
         >>> w = Value(3.0, "w")
         >>> program = compile(lambda x, t: (w * x - t) ** 2)
         >>> program.train([1, 2], [1, 2], SGD(lr=0.1), 2)
@@ -157,7 +159,7 @@ class Program:
         Raises what `value_and_grad` does; the parameters are then as they were before the step.
         """
         samples, optimizer, steps = _options(arguments, optimizer, steps)
-        check_count(steps, "steps")
+        check_count(steps, "train: steps")
         columns = self._columns(samples)
         compiled = self._with_loss("train", reduction)
         losses: list[float] = []
@@ -244,7 +246,7 @@ class Program:
 
     def _trace(self, shapes: Sequence[tuple[int, ...]]) -> None:
         if not shapes:
-            raise TypeError("a program needs at least one array of samples")
+            raise TypeError("the program needs at least one array of samples, as in program(X, Y)")
         assert callable(self._function)
         self._compiled = Compiled(record(self._function, shapes, self._chosen))
 
@@ -252,8 +254,8 @@ class Program:
     def _made(self) -> Compiled:
         if self._compiled is None:
             raise RuntimeError(
-                "the function has not been traced yet: call the program with a batch first, or give one "
-                "sample's arguments, as in compile(f, example=([0.0, 1.0], 1.0))"
+                "the program is made when it is first called: call it with a batch, or give compile the "
+                "arguments of one sample, as in compile(f, example=([0.0, 1.0], 1.0))"
             )
         return self._compiled
 
@@ -262,12 +264,11 @@ class Program:
         return isinstance(self._made.recording.outputs, Value)
 
     def _with_loss(self, method: str, reduction: str) -> Compiled:
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
+        check_choice(reduction, ("mean", "sum"), f"{method}: reduction")
         if not self._has_loss:
             raise TypeError(
-                f"{method} needs a function that returns one Value, the loss of a sample; "
-                f"this one returns {len(self._made.plan.outputs)} of them"
+                f"{method}: one Value, the loss of a sample, has to be returned by the function; "
+                f"this one returns a structure of {counted(len(self._made.plan.outputs), 'Value')}"
             )
         return self._made
 
@@ -281,7 +282,7 @@ class Program:
         names = recording.argument_names
         if len(arguments) != len(names):
             raise TypeError(
-                f"the program takes {len(names)} array{'s' if len(names) != 1 else ''} of samples "
+                f"the program takes {counted(len(names), 'array')} of samples "
                 f"({', '.join(names)}), and {len(arguments)} came"
             )
         columns = as_columns(rows, names, recording.shapes)
@@ -294,7 +295,7 @@ class Program:
         inputs = zip(flat(recording.inputs), column.tolist())
         entries = iter([n if leaf in recording.plain else Value(n, leaf.label) for leaf, n in inputs])
         outputs = recording.replay(*(like(structure, entries) for structure in recording.inputs))
-        return like(outputs, iter([as_value(each, recording.name) for each in flat(outputs)]))
+        return like(outputs, [as_value(each, recording.name) for each in flat(outputs)])
 
     def _trouble(self, columns: Array, where: str = "") -> Exception:
         """The error for a batch in which a number is not finite; raises it if it is the eager engine's."""
@@ -322,19 +323,30 @@ def _options(
     elif samples and isinstance(samples[-1], Optimizer):
         *_, optimizer = samples
         samples = samples[:-1]
-    return samples, SGD(lr=0.5) if optimizer is None else optimizer, steps
+    return samples, as_optimizer(optimizer, "train"), steps
 
 
-def _arranged(structure: Structure, rows: Any) -> Any:
-    """The outputs' rows in the structure of the function's outputs, samples first."""
-    if isinstance(structure, tuple):
-        return tuple(_arranged(each, rows) for each in structure)
-    if not isinstance(structure, list):
-        return next(rows)
-    parts = [_arranged(each, rows) for each in structure]
-    if len({np.shape(part) for part in parts}) == 1 and not isinstance(parts[0], (tuple, list)):
-        return np.stack(parts, axis=1)
-    return parts
+def _shapes(example: Any) -> list[tuple[int, ...]]:
+    """The shapes of the arguments of one sample."""
+    if not in_order(example):
+        raise TypeError(
+            "compile: example gives the arguments of one sample, as in example=([0.0, 1.0], 1.0), "
+            f"not {described(example)}"
+        )
+    rows = (as_rows([each], f"compile: argument {k} of the example") for k, each in enumerate(example, 1))
+    return [each.shape[1:] for each in rows]
+
+
+def _arrays(outputs: Array, arrangement: Structure) -> Structure:
+    """The outputs, of which each has a row, as arrays of their own, samples first."""
+    samples = outputs.shape[1]
+    return like(
+        arrangement,
+        [
+            np.array(outputs[part.places].T, order="C").reshape(samples, *part.shape)
+            for part in flat(arrangement)
+        ],
+    )
 
 
 def _difference(ours: Array, theirs: Array, what: str) -> float:

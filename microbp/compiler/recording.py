@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from microbp.compiler.traced import Demand, Traced
-from microbp.rules import RULES
+from microbp.arguments import described
+from microbp.compiler.arrangement import Regular, arrangement
+from microbp.compiler.traced import SAME, Demand, Traced
+from microbp.structures import Structure, flat, is_array, like
 from microbp.traversal import first_stale, leaves, topological
 from microbp.value import Value, apply, as_value, name_of, next_birth
-
-Structure = Any  # a Value, or lists and tuples of structures
 
 
 @dataclass(eq=False)
@@ -39,15 +39,18 @@ class Recording:
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shape of a sample, for each argument."""
-        return [_shape(structure) for structure in self.inputs]
+        return [arrangement(structure).shape for structure in self.inputs]
+
+    @cached_property
+    def arrangement(self) -> Structure:
+        """The outputs' structure, with a `Regular` for each array in it."""
+        return arrangement(self.outputs)
 
     @cached_property
     def plain(self) -> set[Value]:
         """The inputs that are plain numbers to the function: indices, and those of which it makes Values."""
         return self.indices | {
-            node.inputs[0]
-            for node in self.nodes
-            if node.rule is RULES["sum"] and len(node.inputs) == 1 and not node.inputs[0].rule
+            node.inputs[0] for node in self.nodes if node.rule is SAME and not node.inputs[0].rule
         }
 
     @cached_property
@@ -89,19 +92,30 @@ def recorded(
 
     Raises TypeError for inputs that are not leaves or come twice, ValueError for a stale graph.
     """
-    structures = [list(each) if isinstance(each, (list, tuple)) else each for each in inputs]
-    given = dict.fromkeys(flat(structures))
-    for leaf in given:
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError(
+            "compile: the inputs come in a list, one for each array of samples, as in inputs=[x, t], "
+            f"not {described(inputs)}"
+        )
+    structures = [_listed(each) for each in inputs]
+    for leaf in flat(structures):
         if not isinstance(leaf, Value):
-            raise TypeError(f"compile: the inputs are Values of the graph, not {type(leaf).__name__}")
+            raise TypeError(f"compile: the inputs are Values of the graph, not {described(leaf)}")
         if leaf.inputs:
             raise TypeError(
                 f"compile: an input is a leaf, a number that was given, and {name_of(leaf)!r} was computed "
                 "from other Values"
             )
+    for structure in structures:
+        if not isinstance(arrangement(structure), Regular):
+            raise TypeError(
+                "compile: each of the inputs is a Value, or a list of Values as regular as an array; "
+                f"a {type(structure).__name__} of {len(structure)} came that is not"
+            )
+    given = dict.fromkeys(flat(structures))
     if len(given) < len(flat(structures)):
         raise TypeError("compile: a Value is given twice among the inputs")
-    _check_outputs(outputs, "compile")
+    _check_outputs(outputs, "compile: instead of a graph of Values there came")
     _check_fresh(flat(outputs))
     nodes = topological(*flat(outputs))
     chosen, fixed = _parameters([leaf for leaf in nodes if not leaf.inputs and leaf not in given], parameters)
@@ -128,29 +142,11 @@ def recorded(
     )
 
 
-def flat(structure: Structure) -> list[Value]:
-    """The Values of a structure, in order."""
-    return list(_walk(structure))
-
-
-def _walk(structure: Structure) -> Iterator[Value]:
-    if isinstance(structure, (list, tuple)):
-        for each in structure:
-            yield from _walk(each)
-    else:
-        yield structure
-
-
-def like(structure: Structure, entries: Iterator[Any]) -> Structure:
-    """A structure of the same form with other entries."""
-    if isinstance(structure, (list, tuple)):
-        parts = [like(each, entries) for each in structure]
-        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
-    return next(entries)
-
-
-def _shape(structure: Structure) -> tuple[int, ...]:
-    return (len(structure), *_shape(structure[0])) if isinstance(structure, list) else ()
+def _listed(input: Structure) -> Structure:
+    """The Values of an input in lists, as the samples of an array come."""
+    if isinstance(input, (list, tuple)) or is_array(input):
+        return [_listed(each) for each in input]
+    return input
 
 
 def _argument_names(function: Callable[..., Any], shapes: Sequence[tuple[int, ...]]) -> list[str]:
@@ -184,7 +180,7 @@ def _trace(
         demands = list(asked)
     finally:
         asked.clear()  # it holds nodes that hold it
-    _check_outputs(outputs, name)
+    _check_outputs(outputs, f"{name} returned")
     nodes = topological(*flat(outputs))
     before = [node for node in nodes if node.birth < start]
     _check_fresh([node for node in before if node.inputs])
@@ -205,14 +201,14 @@ def _inputs(name: str, shape: tuple[int, ...], place: tuple[int, ...], demands: 
     return [_inputs(name, shape[1:], (*place, i), demands) for i in range(1, shape[0] + 1)]
 
 
-def _check_outputs(outputs: Structure, name: str) -> None:
+def _check_outputs(outputs: Structure, came: str) -> None:
     found = flat(outputs)
     if not found:
-        raise TypeError(f"{name} returned no Values; a Value or lists of them can be compiled")
+        raise TypeError(f"{came} no Values; a Value, or a structure of Values, can be compiled")
     for output in found:
         if not isinstance(output, Value):
             raise TypeError(
-                f"{name} returned {type(output).__name__}; a Value, or lists or tuples of Values, "
+                f"{came} {described(output)}; a Value, or lists, tuples or dicts of Values, "
                 "can be compiled.  Perhaps it has lost the graph by turning a Value into a number"
             )
 
@@ -235,7 +231,7 @@ def _parameters(
     chosen = dict.fromkeys(parameters)
     for parameter in chosen:
         if not isinstance(parameter, Value) or parameter.inputs or parameter.traced:
-            raise TypeError(f"compile: parameters are leaf Values, and {parameter!r} is not one")
+            raise TypeError(f"compile: parameters are leaf Values, and {name_of(parameter)!r} is not one")
     return list(chosen), [leaf for leaf in outside if leaf not in chosen]
 
 
@@ -268,6 +264,6 @@ def _rerun(
                 operands = [now.get(o, o) if isinstance(o, Value) else o for o in node.operands]
                 now[node] = apply(node.rule, operands)
                 now[node].label = node.label
-        return like(outputs, iter([now.get(output, output) for output in flat(outputs)]))
+        return like(outputs, [now.get(output, output) for output in flat(outputs)])
 
     return rerun

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from microbp.rules import RULES, Rule
 from microbp.value import Value, next_birth
+
+SAME = replace(RULES["sum"])  # of one Value: a row of its own, so that it is told from any other sum
 
 
 class Demand(NamedTuple):
@@ -34,8 +37,8 @@ class NotKnown(AttributeError, TypeError):
         [node] = self.args
         return (
             f"{node.described()} has no number while a program is compiled, so nothing may depend on its "
-            ".data: a branch on it would be the same for all samples.  Use relu, abs, microbp.max, "
-            'microbp.min or pick, or stay with the eager engine (fit(..., engine="eager"))'
+            ".data or .partials: a branch on it would be the same for all samples.  Use relu, abs, "
+            'microbp.max, microbp.min or pick, or stay with the eager engine (fit(..., engine="eager"))'
         )
 
 
@@ -59,8 +62,8 @@ class Traced(Value):
         return _node(rule, inputs, constant, "", self.demands)
 
     def stand_for(self, leaf: Value) -> None:
-        """Make a Value that was to hold this one's number a node with the same: the sum of this one alone."""
-        leaf.rule, leaf.inputs, leaf.reached = RULES["sum"], (self,), self.reached
+        """Make a Value that was to hold this one's number a node with the same."""
+        leaf.rule, leaf.inputs, leaf.reached = SAME, (self,), self.reached
         leaf.__class__ = Traced
 
     @property
@@ -79,10 +82,15 @@ class Traced(Value):
     def data(self) -> NoReturn:  # type: ignore[override]
         raise NotKnown(self)
 
+    @property
+    def partials(self) -> NoReturn:  # type: ignore[override]
+        raise NotKnown(self)
+
     def backward(self, seed: Any = 1.0) -> NoReturn:
         raise TypeError(
-            f"{self.described()} has no number while a program is compiled, and so no gradient; "
-            "return the loss, and take the gradients from program.value_and_grad(X, Y)"
+            f"{self.described()} has no number while a program is compiled, and so no .grad to set; "
+            "take gradients(output, inputs), whose Values can be computed with and returned, or return "
+            "the loss and take its gradient from program.value_and_grad(X, Y)"
         )
 
     def _refuse(self, other: object = None) -> NoReturn:
@@ -97,7 +105,8 @@ class Traced(Value):
 
     def described(self) -> str:
         """The node by its label, or by how it is made."""
-        return f"'{self.label}'" if self.label else f"'{self._made()}'"
+        name = self.label or self._made()
+        return name if name.startswith("a ") and not self.label else f"'{name}'"
 
     def _made(self) -> str:
         if self.rule is None:
@@ -111,13 +120,14 @@ class Traced(Value):
         return self.rule.formula(names) if len(names) <= 4 else f"{self.rule.name} of {len(names)}"
 
     def __repr__(self) -> str:
-        return f"Traced({self.label or self._made()})"
+        return f"Value({self.label or self._made()}, not known yet)"
 
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else self._refuse()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot copy or pickle {self!r}: it has no number while a program is compiled")
+        who = self.described()
+        raise TypeError(f"cannot copy or pickle {who}: it has no number while a program is compiled")
 
 
 def _node(
@@ -125,5 +135,5 @@ def _node(
 ) -> Traced:
     node = Traced.__new__(Traced)
     node.grad, node.label, node.rule, node.inputs = 0.0, label, rule, inputs
-    node.partials, node.constant, node.birth, node.reached = (), constant, next_birth(), demands
+    node.constant, node.birth, node.reached = constant, next_birth(), demands
     return node

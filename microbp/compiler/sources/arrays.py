@@ -319,7 +319,7 @@ def gathered(runs: list[Run], index: Index, one: str) -> Operand:
     frame = Array("", len(order), of_sample)
     return Operand(
         [part(run.array, run.columns, index, one) for run in runs],
-        [part(frame, run.places, index, "").target for run in runs],
+        [part(frame, run.places, index, "").text for run in runs],
         of_sample,
         "" if order == list(range(len(order))) else _inverse(order, frame, index),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from microbp.compiler.plan import Grid, Step
@@ -17,10 +19,12 @@ from microbp.compiler.sources.text import (
     forward,
     grouped,
     mentions,
+    row_along_axis,
     slope_along,
     slopes,
 )
 from microbp.compiler.sources.writer import Writer, complete, gradient_name, plain
+from microbp.rules import Rule, many
 
 AXIS = "axis=-1"
 CHEAP = ("sum", "difference", "negation")  # may be computed again on the way back
@@ -103,8 +107,8 @@ class Map(Written):
         return fill(forward(*self._row), {f"o{k}": each.text for k, each in enumerate(self.operands)})
 
     @property
-    def _row(self) -> tuple[str, float, int]:
-        return self.step.rule, self.step.exponent, len(self.step.operands)
+    def _row(self) -> tuple[Rule, float, int]:
+        return self.step.of_table, self.step.number, len(self.step.operands)
 
     def backward(self, gradient: Product) -> None:
         bound = {f"o{k}": Bound(o.text, o.of_sample, o.wide) for k, o in enumerate(self.operands)}
@@ -121,15 +125,17 @@ def _inside(step: Step, consumer: Step, place: int) -> bool:
     if consumer.kind == "reduce" and consumer.rule == "sum" and len(consumer.nodes) == 1:
         needed = False
     elif consumer.kind == "map":
-        row = slopes(consumer.rule, consumer.exponent, len(consumer.operands))
-        needed = any(mentions(slope, f"o{place}") for slope in row)
+        row = consumer.of_table, consumer.number, len(consumer.operands)
+        if len(re.findall(rf"\bo{place}\b", forward(*row))) > 1:
+            return False
+        needed = any(mentions(slope, f"o{place}") for slope in slopes(*row))
     else:
         return False
     if step.kind == "reduce":
         return step.rule == "sum" and len(step.nodes) == 1 and not needed
     if step.kind != "map":
         return False
-    own = slopes(step.rule, step.exponent, len(step.operands))
+    own = slopes(step.of_table, step.number, len(step.operands))
     return step.rule in CHEAP or not (needed or any(mentions(slope, "z") for slope in own))
 
 
@@ -240,7 +246,7 @@ class Reduce(Several):
             "o0": Bound(self.x, self.step.of_sample, True),
             "z": Bound(str(z), self.step.of_sample, False),
         }
-        self.rows.send(each.times(filled_product(slope_along(self.step.rule), bound)), self.x)
+        self.rows.send(each.times(filled_product(slope_along(self.step.of_table), bound)), self.x)
 
     def _backward_sum(self, gradient: Product) -> None:
         rows = self.rows
@@ -275,7 +281,48 @@ class Pick(Several):
             "o2": Bound(f"np.arange({self.rows.n})", False, True),
         }
         each = self.each(self.rows, gradient)
-        self.rows.send(each.times(filled_product(slope_along("pick"), bound)), self.x)
+        self.rows.send(each.times(filled_product(slope_along(self.step.of_table), bound)), self.x)
+
+
+class Row(Several):
+    """A row of your own over several operands, single ones among them."""
+
+    def text(self) -> str:
+        row, step = self.step.of_table, self.step
+        self.forward_text, self.slopes = row_along_axis(row, step.number)
+        grids = [grid.tolist() for grid in step.operands]
+        self.operands = [
+            Rows(self, grid, letter) if many(name) else self.writer.operand(grid)
+            for name, grid, letter in zip(row.parameters, grids, "ABCDEFGH" * len(grids))
+        ]
+        [self.rows, *_] = [operand for operand in self.operands if isinstance(operand, Rows)]
+        self.bound = {
+            f"o{k}": operand.name()
+            if isinstance(operand, Rows)
+            else str(self.rows.each(operand.text, step.of_sample))
+            for k, operand in enumerate(self.operands)
+        }
+        self.bound[f"o{len(row.parameters)}"] = f"np.arange({self.rows.n})"
+        text = grouped(fill(self.forward_text, self.bound))
+        return called_on(text, "[..., 0]") if self.size > 1 else text
+
+    def backward(self, gradient: Product) -> None:
+        of_sample = self.step.of_sample
+        if sum(operand.trained for operand in self.operands) > 1 and not gradient.scalar:
+            gradient = self.kept(gradient)
+        texts = {**self.bound, "z": str(self.rows.each(self.array.name, of_sample))}
+        for k, (operand, template) in enumerate(zip(self.operands, self.slopes)):
+            if not operand.trained:
+                continue
+            varies = any(mentions(template, slot) for slot in texts)
+            factors = tuple((sign, fill(text, texts)) for sign, text in template.factors)
+            slope = replace(template, factors=factors, of_sample=varies and of_sample)
+            if isinstance(operand, Rows):
+                operand.send(self.each(operand, gradient).times(slope), texts[f"o{k}"])
+            elif varies and self.size > 1:
+                self.send(operand, gradient.times(slope.after("[..., 0]", of_sample)))
+            else:
+                self.send(operand, gradient.times(replace(slope, wide=varies)))
 
 
 class Dot(Several):
@@ -396,7 +443,7 @@ class Matrix(Written):
         self.bias: Operand | None = None
         if self.alike:
             self._read(w[0], b[0][0] if b else None)
-            product = f"{self.x} @ {self.w.name}"
+            product = f"{self.x} @ {self.weights}"
         else:
             self._read(w, b[0] if b else None)
             product = f'np.einsum("btn,tgn->btg", {self.x}, {self.w.name})'
@@ -427,20 +474,27 @@ class Matrix(Written):
     def _read(self, w: Grid, b: Grid | None) -> None:
         """Find the weights and biases, or give them names."""
         tail = self.array.name[1:] if self.array.name[1:].isdigit() else ""
-        self.w, self.bias = self.writer.matrix(w, b, tail)
+        self.turned = self.writer.transposed(w)
+        if self.turned:
+            self.w, self.bias = self.turned, None if b is None else self.writer.biases(b, tail)
+        else:
+            self.w, self.bias = self.writer.matrix(w, b, tail)
+        both = self.w.name, f"{self.w.name}.T"
+        self.weights, self.weights_back = both[::-1] if self.turned else both
 
     def backward(self, gradient: Product) -> None:
         writer = self.writer
         shape = str(self.units) if self.alike else f"{self.stack}, {self.units}"
         d = self.shaped(complete(gradient, self.array.name, True, self.size), shape if self.stack > 1 else "")
         w, x = self.w.name, self.x
+        of_weights = f"{d}.T @ {x}" if self.turned else f"{x}.T @ {d}"
         if self.w.source.trained:
-            writer.add_to(self.w, f"{x}.T @ {d}" if self.alike else f'np.einsum("btn,btg->tgn", {x}, {d})')
+            writer.add_to(self.w, of_weights if self.alike else f'np.einsum("btn,btg->tgn", {x}, {d})')
         if self.bias:
             biased = factor(d) if self.alike else factor(f"{d}.reshape(-1, {self.size})")
             writer.send(self.bias, biased, d, True)
         if self.operand.trained:
-            back = f"({d} @ {w}.T)" if self.alike else f'np.einsum("btg,tgn->btn", {d}, {w})'
+            back = f"({d} @ {self.weights_back})" if self.alike else f'np.einsum("btg,tgn->btn", {d}, {w})'
             if self.stack > 1:
                 back = f"{back}.reshape(-1, {self.stack * self.inputs})"
             self.send(self.operand, factor(back))
@@ -451,6 +505,7 @@ KINDS: dict[str, type[Written]] = {
     "lift": Lift,
     "reduce": Reduce,
     "pick": Pick,
+    "row": Row,
     "dot": Dot,
     "matrix": Matrix,
 }

@@ -8,14 +8,15 @@ bears no label is V1, V2, ...
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import chain
 
+from microbp.compiler.arrangement import Regular
 from microbp.compiler.plan import Plan, Step
-from microbp.compiler.recording import Structure, flat
 from microbp.compiler.sources.kinds import KINDS, Written
-from microbp.compiler.sources.text import Product, called_on, helpers_of, wrapped
+from microbp.compiler.sources.own import for_arrays
+from microbp.compiler.sources.text import Product, bracketed, called_on, helpers_of, wrapped
 from microbp.compiler.sources.writer import Writer, complete
+from microbp.structures import Structure, parts_of
 from microbp.value import Value
 
 INDENT = "    "
@@ -28,7 +29,7 @@ def numpy_source(plan: Plan, reduction: str = "mean") -> str:
     of the output over the samples, or its sum if `reduction` is "sum", and the gradient, flat and
     in the order of the parameters.  For several outputs it defines `outputs(parameters, X, ...)`:
     a list of n outputs gives an array (B, n), lists within it further axes, and lists of uneven
-    lengths a list of what their members give.
+    lengths, tuples and dicts give such of what their members give.
 
     `parameters` is a flat array of floats in the order of the recording; an array `fixed` follows
     where Values are read that are not trained; then there is an array for each argument, (B,) if
@@ -45,8 +46,11 @@ def numpy_source(plan: Plan, reduction: str = "mean") -> str:
     used = set(re.findall(r"\w+", "\n".join(lines)))
     constants = [f"{name} = {text}" for text, name in writer.constants.items() if name in used]
     helpers = helpers_of([*constants, *lines])
-    opening = "\n".join(chain(["import numpy as np"], *(wrapped(line, "") for line in ["", *constants])))
-    return "\n\n\n".join(text.strip() for text in [opening, *helpers, _function(lines)]) + "\n"
+    own = [for_arrays(name, rule) for name, rule in writer.own.items()]
+    imports = [text for text in own if not text.startswith("def ")]
+    opening = chain(["import numpy as np", *imports], *(wrapped(line, "") for line in ["", *constants]))
+    helpers += [text for text in own if text.startswith("def ")]
+    return "\n\n\n".join(text.strip() for text in ["\n".join(opening), *helpers, _function(lines)]) + "\n"
 
 
 def _signature(writer: Writer, several: bool, reduction: str) -> list[str]:
@@ -141,26 +145,17 @@ def _gradient(writer: Writer) -> None:
 
 
 def _outputs(writer: Writer) -> list[str]:
-    results = _entries(writer, writer.plan.recording.outputs, iter(writer.plan.outputs))
+    results = _entries(writer, writer.plan.recording.arrangement)
     return ["# forward", *writer.body, f"return {results}"]
 
 
-def _entries(writer: Writer, structure: Structure, nodes: Iterator[int]) -> str:
-    shape = _shape(structure)
-    if shape is not None:
-        operand = writer.operand([next(nodes) for _ in flat(structure)])
-        if len(shape) == 1:
+def _entries(writer: Writer, arrangement: Structure) -> str:
+    if isinstance(arrangement, Regular):
+        operand = writer.operand(writer.plan.outputs[arrangement.places])
+        if len(arrangement.shape) == 1:
             return operand.text
-        return called_on(operand.text, f".reshape({', '.join(map(str, (-1, *shape)))})")
-    return f"[{', '.join(_entries(writer, each, nodes) for each in structure)}]"
-
-
-def _shape(structure: Structure) -> tuple[int, ...] | None:
-    """The shape of an array for a structure, None if its lists are of uneven lengths."""
-    if isinstance(structure, Value):
-        return ()
-    shapes = {_shape(each) for each in structure}
-    return (len(structure), *inner) if len(shapes) == 1 and (inner := shapes.pop()) is not None else None
+        return called_on(operand.text, f".reshape({', '.join(map(str, (-1, *arrangement.shape)))})")
+    return bracketed(arrangement, [_entries(writer, part) for _, part in parts_of(arrangement) or []])
 
 
 # The text.

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from microbp.compiler.recording import Recording, flat
+from microbp.compiler.recording import Recording
+from microbp.compiler.sources.own import functions_of
 from microbp.compiler.sources.rows import RESERVED, literal
+from microbp.structures import flat
 from microbp.value import Value
 
 
@@ -16,11 +18,14 @@ class Names:
 
     A label is anybody's text and becomes a name only where it has the form of one, perhaps with
     indices: w2[1,2] is w2_12, or w2_1_2 if some w2 has an index of two digits.  Other nodes are
-    v1, v2, ...; where a name is taken already its number follows, as in z1_1__2.
+    v1, v2, ...; where a name is taken already its number follows, as in z1_1__2.  `own` are the new
+    functions that rows of your own call, by names that are taken, too.
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.taken = set(RESERVED)
+        self.own = functions_of(node.rule for node in recording.nodes)
+        self.reserved = RESERVED.union(self.own)
+        self.taken = set(self.reserved)
         self.times: Counter[str] = Counter()
         given = [*flat(recording.inputs), *recording.parameters, *recording.fixed]
         nodes = list(dict.fromkeys([*given, *recording.nodes]))
@@ -52,7 +57,7 @@ class Names:
         base, indices = _parted(label)
         between = "" if base in self.squeezed else "_"
         name = f"{base}_{between.join(indices)}" if indices else base
-        return f"{name}_" if name in RESERVED else name
+        return f"{name}_" if name in self.reserved else name
 
     def _name_labelled(self, nodes: Iterable[Value]) -> None:
         for node in nodes:

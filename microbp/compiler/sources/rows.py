@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from microbp.rules import FLOATS
+from microbp.compiler.sources.own import for_floats
+from microbp.rules import CONSTANTS, FLOATS, Rule
 
 # The table's elementary functions: what they are called here, and those that are not Python's or of `math`.
 
@@ -36,16 +37,22 @@ RESERVED = {
 }
 
 
-def preamble(body: str) -> list[str]:
-    """The import and the definitions that a body needs."""
+def preamble(body: str, own: Mapping[str, Rule]) -> list[str]:
+    """The imports and the definitions that a body needs; `own` are functions of your own that it calls."""
     words = set(re.findall(r"\w+", body))
+    brought = {name: for_floats(name, rule) for name, rule in own.items()}
     used = [name for name in _DEFINED if name in words]
     for name in used:  # which grows
         words |= _definition(name)[1]
         used += [name for name in _DEFINED if name in words and name not in used]
+    words -= {name for name, text in brought.items() if text}
     imported = ", ".join(sorted(words.intersection(dir(math))))
-    lines = [f"from math import {imported}\n"] if imported else []
-    return [*lines, *(_definition(name)[0] for name in used)]
+    imports = [f"from math import {imported}"] if imported else []
+    imports += ["from operator import mul"] if "dot" in used else []
+    imports += [text for text in brought.values() if text.startswith("from ")]
+    supplied = [text for text in brought.values() if text.startswith("def ")]
+    opening = ["".join(f"{line}\n" for line in imports)] if imports else []
+    return [*opening, *(_definition(name)[0] for name in used), *supplied]
 
 
 @cache
@@ -54,6 +61,7 @@ def _definition(name: str) -> tuple[str, set[str]]:
     head, body = inspect.getsource(_DEFINED[name]).split("\n", 1)
     called = {_public(found) for found in re.findall(r"\b(?:math\.|_)(\w+)", body)}
     body = re.sub(r"\b(?:math\.|_)(\w+)", lambda found: _public(found[1]), body)
+    body = re.sub(r"(\w+): [\w\[\]]+ = ", r"\1 = ", body)
     operands = ", ".join(re.findall(r"(\w+): ", head))
     return f"def {name}({operands}):\n{body}", called
 
@@ -104,6 +112,8 @@ class _Bound(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         number = self.numbers.get(node.id)
+        if node.id in CONSTANTS:
+            return node
         return ast.Name(f"{{{node.id}}}") if number is None else parse(number)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:

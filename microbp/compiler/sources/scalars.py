@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from microbp.compiler.recording import Recording, Structure, flat
+from microbp.compiler.recording import Recording
 from microbp.compiler.sources.names import Names
 from microbp.compiler.sources.rows import literal, parse, preamble, term
+from microbp.compiler.sources.text import bracketed
 from microbp.rules import many
+from microbp.structures import Structure, flat, parts_of
 from microbp.traversal import FoundUnit, larger_than, units
 from microbp.value import Value
 
@@ -76,7 +78,7 @@ def scalar_source(recording: Recording) -> str:
     arguments = ", ".join([*names.arguments, "parameters", *["fixed"] * bool(recording.fixed)])
     head = f'def {name}({arguments}):\n    """{does}"""\n'
     body = "\n".join([*lines, f"    return {result}\n"])
-    return "\n\n".join([*preamble(body), head + body])
+    return "\n\n".join([*preamble(body, names.own), head + body])
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
@@ -102,12 +104,10 @@ def _unpacking(recording: Recording, names: Names) -> Iterator[str]:
 
 def _structure(structure: Structure, names: Names) -> str:
     """The names of a structure's Values, in the lists and tuples that hold them."""
-    if isinstance(structure, Value):
+    parts = parts_of(structure)
+    if parts is None:
         return names.of[structure]
-    inner = ", ".join(_structure(each, names) for each in structure)
-    if isinstance(structure, tuple):
-        return f"({inner},)" if len(structure) == 1 else f"({inner})"
-    return f"[{inner}]"
+    return bracketed(structure, [_structure(each, names) for _, each in parts])
 
 
 def _forward(recording: Recording, names: Names) -> Iterator[str]:
@@ -258,7 +258,7 @@ class _Backward:
         assert rule is not None
         texts = dict(zip(rule.parameters, _texts(node, self.names)))
         sequences = {name[:-1]: members for name, members in texts.items() if many(name)}
-        bound = {"z": z, "d": d.removeprefix("-"), **{n: text for n, text in texts.items() if not many(n)}}
+        bound = {"z": z, "d": d.removeprefix("-"), **{n: _list(text) for n, text in texts.items()}}
         for partial, along in _slopes(node):
             if self.trained.isdisjoint(along):
                 continue

@@ -14,7 +14,8 @@ from functools import cache
 from typing import NamedTuple
 
 from microbp.compiler.sources.rows import literal
-from microbp.rules import RULES
+from microbp.rules import CONSTANTS, Rule, many
+from microbp.structures import Structure
 
 WIDTH = 100  # of a line
 
@@ -80,8 +81,8 @@ def helpers_of(lines: Iterable[str]) -> list[str]:
 class Names:
     """The names of one program, each given once and none that means something already."""
 
-    def __init__(self) -> None:
-        taken = [*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *HELPERS]
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        taken = [*own, *dir(builtins), *keyword.kwlist, *keyword.softkwlist, *HELPERS]
         taken += ["np", "parameters", "fixed", "gradient", "outputs", "value_and_grad"]
         self._count = dict.fromkeys(taken, 1)
 
@@ -276,30 +277,104 @@ def _plus(left: str, sign: str, right: str) -> str:
 
 
 @cache
-def forward(rule: str, exponent: float, count: int) -> str:
+def forward(row: Rule, held: float, count: int) -> str:
     """What a row computes."""
-    row = RULES[rule]
-    if rule == "exponentiation":  # not **, which has values where this has none
+    if row.name == "exponentiation":  # not **, which has values where this has none
         return re.sub(r"\b[xy]\b", lambda name: "o0" if name[0] == "x" else "o1", row.forward)
-    return ast.unparse(_NumPy().visit(ast.parse(row.formula(_slots(rule, exponent, count)), mode="eval")))
+    return _as_numpy(row.formula(_slots(row, held, count)))
 
 
 @cache
-def slopes(rule: str, exponent: float, count: int) -> list[Product]:
+def slopes(row: Rule, held: float, count: int) -> list[Product]:
     """A row's local derivatives, one for each operand."""
-    return [_product(text) for text in RULES[rule].slope_formulas(_slots(rule, exponent, count))]
+    return [_product(text) for text in row.slope_formulas(_slots(row, held, count))]
 
 
 @cache
-def slope_along(rule: str) -> Product:
+def slope_along(row: Rule) -> Product:
     """The local derivative of a row over several operands, all of them at once along the last axis.
 
     o0 are the operands, o1 is the row's last operand if that is a single one, o2 are the places.
     """
-    row = RULES[rule]
     names = {"xs": "o0", "x": "o0", "n": "o1", "i": "o2"}
     partial = row.partials[0] or "0"
     return _product(re.sub(r"\b(xs|x|n|i)\b", lambda name: names[name[0]], partial))
+
+
+@cache
+def row_along_axis(row: Rule, held: float) -> tuple[str, list[Product]]:
+    """What a row of your own over sequences computes, and its local derivatives along each operand.
+
+    o0, o1, ... are the row's operands, a sequence along the last axis and all others with a last axis
+    of length 1, as the result has it; what comes after them are the places in a sequence.  A slope is
+    `wide` where it has a number for each member.
+    """
+    places = {name: f"o{k}" for k, name in enumerate(row.parameters)}
+    members = {name[:-1]: place for name, place in places.items() if many(name)}
+    members["i"] = f"o{len(places)}"
+    if row.place is not None:
+        places[row.parameters[-1]] = number(held)
+
+    def along_axis(text: str) -> str:
+        tree = _AlongAxis(row, held, {**members, **places}).visit(ast.parse(text, mode="eval"))
+        return ast.unparse(tree)
+
+    slopes = []
+    for name, partial in zip(row.parameters, row.partials):
+        if partial is not None:
+            words = set(re.findall(r"\w+", partial)) if many(name) else set()
+            slopes.append(replace(_product(along_axis(partial)), wide=not words.isdisjoint(members)))
+    return _as_numpy(along_axis(row.forward)), slopes
+
+
+class _AlongAxis(ast.NodeTransformer):
+    """Writes the functions of sequences as NumPy's along the last axis, which they keep."""
+
+    def __init__(self, row: Rule, held: float, names: Mapping[str, str]) -> None:
+        self.row, self.held, self.names = row, held, names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.parse(self.names.get(node.id, node.id), mode="eval").body
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        chosen: ast.expr = self.visit(node.body if self.held else node.orelse)
+        return chosen
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        assert isinstance(node.func, ast.Name)
+        name, operands = node.func.id, [ast.unparse(self.visit(operand)) for operand in node.args]
+        sequences = [isinstance(operand, ast.Name) and many(operand.id) for operand in node.args]
+        match name, operands:
+            case "sum" | "max" | "min", [xs]:
+                text = f"{xs}.{name}(axis=-1, keepdims=True)"
+            case "dot", [ws, xs]:
+                text = f"({ws} * {xs}).sum(axis=-1, keepdims=True)"
+            case "pick", [xs, n]:
+                text = f"{xs}[..., [{_folded(n)}]]"
+            case "power" | "exponentiate", [base, exponent]:
+                exponent = _folded(exponent)
+                text = base if exponent == "1" else f"({base}) ** ({exponent})"
+            case _, _ if name in self.row.own_functions and any(sequences):
+                groups = [
+                    f"[*np.moveaxis({operand}, -1, 0)]" if several else _without_axis(operand)
+                    for operand, several in zip(operands, sequences)
+                ]
+                text = f"{name}({', '.join(groups)})[..., None]"
+            case _:
+                text = f"{name}({', '.join(operands)})"
+        return ast.parse(text, mode="eval").body
+
+
+def _folded(exponent: str) -> str:
+    """The exponent n - 1 as the number it is."""
+    try:
+        return number(float(eval(exponent, {"__builtins__": {}})))
+    except NameError:
+        return exponent
+
+
+def _without_axis(operand: str) -> str:
+    return f"({operand})[..., 0]" if _SLOT.search(operand) else operand
 
 
 @cache
@@ -320,14 +395,18 @@ def filled_product(template: Product, bound: Mapping[str, Bound]) -> Product:
     )
 
 
-def _slots(rule: str, exponent: float, count: int) -> list[str]:
+def _slots(row: Rule, held: float, count: int) -> list[str]:
     slots = [f"o{k}" for k in range(count)]
-    return [*slots, number(exponent)] if rule == "power" else slots
+    return [*slots, number(held)] if count < len(row.parameters) else slots
 
 
 class _NumPy(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Name(f"np.{node.id}" if node.id in NUMPY else node.id)
+        return ast.Name(f"np.{node.id}" if node.id in (*NUMPY, *CONSTANTS) else node.id)
+
+
+def _as_numpy(row: str) -> str:
+    return ast.unparse(_NumPy().visit(ast.parse(row, mode="eval")))
 
 
 def _product(row: str) -> Product:
@@ -361,6 +440,7 @@ def _product(row: str) -> Product:
 _POWER = re.compile(r"(?<![\w.)\]])([A-Za-z_]\w*|\d+) \*\* (-?[\d.]+|[A-Za-z_]\w*)(?![\w.(\[])")
 
 
+_UNSAFE = re.compile(r"[^\w./' -]", re.ASCII)  # in a key
 _ASSIGNED = re.compile(r"\S+ \+?= ")
 
 
@@ -377,6 +457,8 @@ def wrapped(line: str, indent: str) -> list[str]:
             content = [part for each in terms for part in wrapped(each, inner)]
             return [f"{indent}{match[0]}(", *content, indent + ")"]
     opening, closing = _last_brackets(line)
+    if opening < 0:  # a line without brackets, which stands in some
+        return [indent + term for term in _terms(line)]
     entries = list(_entries(line[opening + 1 : closing]))
     if not entries:
         return [indent + line]
@@ -384,9 +466,30 @@ def wrapped(line: str, indent: str) -> list[str]:
         content = textwrap.wrap(", ".join(entries), WIDTH, initial_indent=inner, subsequent_indent=inner)
     elif len(inner) + len(", ".join(entries)) <= WIDTH:
         content = [inner + ", ".join(entries)]
+    elif line[opening] == "(" and not re.search(r"[\w)\]]$", line[:opening]) and len(entries) == 1:
+        content = [part for term in _terms(entries[0]) for part in wrapped(term, inner)]
     else:
         content = [part for entry in entries for part in wrapped(f"{entry},", inner)]
     return [indent + line[: opening + 1], *content, indent + line[closing:]]
+
+
+def bracketed(structure: Structure, texts: Sequence[str]) -> str:
+    """A list, tuple or dict as source, with these texts for its parts."""
+    inner = ", ".join(texts)
+    if isinstance(structure, dict):
+        return f"{{{', '.join(f'{_key(key)}: {text}' for key, text in zip(structure, texts))}}}"
+    if isinstance(structure, tuple):
+        return f"({inner},)" if len(texts) == 1 else f"({inner})"
+    return f"[{inner}]"
+
+
+def _key(key: object) -> str:
+    """A dict's key as source, in which nothing is taken for brackets, commas or operators of the program."""
+    return repr(key) if type(key) is int else f'"{_UNSAFE.sub(_escaped, str(key))}"'
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\U{ord(match[0]):08x}"
 
 
 def _terms(text: str) -> list[str]:
@@ -394,7 +497,7 @@ def _terms(text: str) -> list[str]:
     places = {"+": [0], "*": [0]}
     depth = 0
     for place, letter in enumerate(text):
-        depth += (letter in "([") - (letter in ")]")
+        depth += (letter in "([{") - (letter in ")]}")
         if not depth and letter in "+-*/@" and text[place - 1 : place] == " " == text[place + 1 : place + 2]:
             places["+" if letter in "+-" else "*"].append(place)
     starts = places["+"] if len(places["+"]) > 1 else places["*"]
@@ -405,10 +508,10 @@ def _last_brackets(line: str) -> tuple[int, int]:
     """Where the last brackets that enclose more than a name are; -1 if there are none."""
     found, depth, opened = (-1, -1), 0, 0
     for place, letter in enumerate(line):
-        if letter in "([":
+        if letter in "([{":
             opened = opened if depth else place
             depth += 1
-        elif letter in ")]":
+        elif letter in ")]}":
             depth -= 1
             if not depth and (place - opened > WIDTH // 4 or found[0] < 0):
                 found = opened, place
@@ -419,7 +522,7 @@ def _entries(text: str) -> Iterator[str]:
     """What stands between the commas that are in no brackets."""
     depth = start = 0
     for place, letter in enumerate(text):
-        depth += (letter in "([") - (letter in ")]")
+        depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and not depth:
             yield text[start:place].strip()
             start = place + 1

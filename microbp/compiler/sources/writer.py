@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from microbp.compiler.plan import Grid, Plan
-from microbp.compiler.recording import flat
 from microbp.compiler.sources.arrays import Array, Block, Operand, Part, Run, Share, gathered, joined
+from microbp.compiler.sources.own import functions_of
 from microbp.compiler.sources.text import (
     WIDTH,
     Names,
@@ -23,6 +23,7 @@ from microbp.compiler.sources.text import (
     number,
     stem,
 )
+from microbp.structures import flat
 
 SHORT = 60  # characters: a longer gradient gets a name
 
@@ -30,12 +31,13 @@ SHORT = 60  # characters: a longer gradient gets a name
 class Writer:
     """The program being written, line by line: `head` names parts of the parameters, `body` does the rest.
 
-    `constants` are names by what they stand for.
+    `constants` are names by what they stand for, `own` the new functions that rows of your own call.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.names = Names()
+        self.own = functions_of(step.row for step in plan.steps)
+        self.names = Names(self.own)
         self.constants: dict[str, str] = {}
         self.head: list[str] = []
         self.body: list[str] = []
@@ -161,14 +163,18 @@ class Writer:
             return None
         return array, [[self._column[node] for node in row] for row in grid]
 
+    def transposed(self, w: Grid) -> Block | None:
+        """The weights with a name already whose transpose w[unit, input] is."""
+        return self.blocks.get(_key(w.T)) if _key(w) not in self.blocks else None
+
     def matrix(self, w: Grid, b: Grid | None, layer: str) -> tuple[Block, Operand | None]:
         """Weights w[unit, input], or w[stack, unit, input], and their biases, under names of their own."""
-        key = ("w", w.shape, w.tobytes())
+        key = _key(w)
         if b is not None and w.ndim == 2 and key not in self.blocks:
             self._read_pair(key, w, b, layer)
         if key not in self.blocks:
             self.blocks[key] = self._read_weights(w, layer)
-        return self.blocks[key], None if b is None else self._biases(b.ravel().tolist(), layer)
+        return self.blocks[key], None if b is None else self.biases(b, layer)
 
     def _read_pair(self, key: tuple[Any, ...], w: Grid, b: Grid, layer: str) -> None:
         """Weights and biases that alternate, unit by unit, as two views of one part of the parameters."""
@@ -210,7 +216,8 @@ class Writer:
         (self.head if given else self.body).append(f"{block.name} = {text}")
         return block
 
-    def _biases(self, nodes: list[int], layer: str) -> Operand:
+    def biases(self, b: Grid, layer: str) -> Operand:
+        nodes = b.ravel().tolist()
         trained = bool(self.plan.trained[nodes].any())
         return self.of_parameters(nodes, "" if trained else "number", f"b{layer or len(self.blocks) + 1}")
 
@@ -325,6 +332,10 @@ class Writer:
         index = share.target[len(array.lead) + 1 : -1]
         text = called_on(str(share.product), ".T") if array.of_sample else str(share.product)
         self.line(f"np.add.at({name}{'.T' if array.of_sample else ''}, {index}, {text})")
+
+
+def _key(w: Grid) -> tuple[Any, ...]:
+    return "w", w.shape, w.tobytes()
 
 
 def _tile(array: Array, shares: list[Share]) -> bool:
