@@ -43,6 +43,13 @@ class Row(list[Any]):
     __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = __truediv__ = _refuse
     __iadd__ = __imul__ = __rtruediv__ = __pow__ = __matmul__ = _refuse
 
+    def __neg__(self) -> NoReturn:
+        self._refuse(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        return Row(part) if isinstance(key, slice) else part
+
 
 def entries(structure: Structure) -> list[Entry]:
     """What a structure holds, with its places, in order; a dict in the order of its keys.
@@ -79,7 +86,7 @@ def is_array(thing: object) -> bool:
 
 
 def _walk(structure: Structure, place: tuple[Any, ...], depth: int) -> Iterator[Entry]:
-    parts = _parts(structure)
+    parts = parts_of(structure)
     if parts is None:
         yield Entry(place, structure)
         return
@@ -89,8 +96,10 @@ def _walk(structure: Structure, place: tuple[Any, ...], depth: int) -> Iterator[
         yield from _walk(part, (*place, key), depth + 1)
 
 
-def _parts(structure: Structure) -> Iterable[tuple[Any, Structure]] | None:
+def parts_of(structure: Structure) -> Iterable[tuple[Any, Structure]] | None:
     """The keys and parts of a structure; None for a single entry."""
+    if structure.__class__ is float:  # what most entries are, told at once
+        return None
     if isinstance(structure, (list, tuple)):
         return enumerate(structure)
     if isinstance(structure, dict):
@@ -101,13 +110,16 @@ def _parts(structure: Structure) -> Iterable[tuple[Any, Structure]] | None:
 
 
 def _filled(structure: Structure, contents: Iterator[Any]) -> Structure:
-    parts = _parts(structure)
+    parts = parts_of(structure)
     if parts is None:
         return next(contents)
-    filled = [(key, _filled(part, contents)) for key, part in parts]
+    return with_parts(structure, [_filled(part, contents) for _, part in parts])
+
+
+def with_parts(structure: Structure, members: list[Any]) -> Structure:
+    """A structure of the same kind with other parts."""
     if isinstance(structure, dict):
-        return dict(filled)
-    members = [part for _, part in filled]
+        return dict(zip(structure, members))
     if is_array(structure) or isinstance(structure, Row):
         return _array(members)
     if isinstance(structure, tuple):
