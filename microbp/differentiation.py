@@ -8,8 +8,10 @@ read with the nodes themselves, so that the sum is a graph of its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 from microbp import functions
@@ -47,19 +49,19 @@ def gradients(output: Value, inputs: Structure) -> Structure:
                 f"gradients: {entry.under('inputs')} is {entry.content!r:.60}; derivatives are taken by "
                 "Values of the graph"
             )
-    check_fresh(output)
+    check_fresh("gradients", output)
     start = next_birth()
     given: list[Value] = flat(inputs)
     found = pull_back([output], [1], given)
-    return like(inputs, [own(term, start, _label(output, each)) for each, term in zip(given, found)])
+    return like(inputs, owned(found, start, [_label(output, each) for each in given]))
 
 
-def check_fresh(output: Value) -> None:
+def check_fresh(where: str, *outputs: Value) -> None:
     """Raise ValueError, naming the node, if some value no longer follows from what it was computed from."""
-    stale = first_stale(output)
+    stale = first_stale(*outputs)
     if stale is not None:
         raise ValueError(
-            f"gradients: {name_of(stale)!r} no longer follows from what it was computed from, as some .data "
+            f"{where}: {name_of(stale)!r} no longer follows from what it was computed from, as some .data "
             "was assigned since; run the graph again with recompute() first"
         )
 
@@ -71,13 +73,18 @@ def _label(output: Value, input: Value) -> str:
     return f"d{of}/d{input.label}"
 
 
-def own(term: Term, start: int, label: str = "") -> Value:
-    """A term as a node that is nobody else's, made after `start`, so that it can bear a label."""
-    if not isinstance(term, Value):
-        return Value(term, label)
-    node = term if term.birth > start and not term.label else functions.sum([term])
-    node.label = label
-    return node
+def owned(terms: Sequence[Term], start: int, labels: Iterable[str] = repeat("")) -> list[Value]:
+    """The terms as nodes that are nobody else's, nor each other's, so that they can bear labels."""
+    times = Counter(terms)
+    found = []
+    for term, label in zip(terms, labels):
+        if not isinstance(term, Value):
+            node = Value(term)
+        else:
+            node = term if term.birth > start and times[term] == 1 else functions.sum([term])
+        node.label = label
+        found.append(node)
+    return found
 
 
 # As Values.
@@ -126,7 +133,7 @@ def _slopes(node: Value, along: set[Value]) -> list[tuple[Value, Term]]:
     groups = node.rule.group(node.operands)
     found = []
     for input, (slope_of, i) in zip(node.inputs, _slopes_of(node.rule, len(node.inputs))):
-        if input in along:
+        if input in along and slope_of:
             try:
                 slope = slope_of(node, i, *groups)
             except (ArithmeticError, ValueError) as error:
@@ -139,8 +146,11 @@ def _slopes(node: Value, along: set[Value]) -> list[tuple[Value, Term]]:
 
 
 @cache
-def _slopes_of(rule: Rule, n_inputs: int) -> list[tuple[Callable[..., Term], int]]:
-    """For each input of a node the row's local derivative along it, and the input's place in its sequence."""
+def _slopes_of(rule: Rule, n_inputs: int) -> list[tuple[Callable[..., Term] | None, int]]:
+    """For each input of a node the row's local derivative along it, and the input's place in its sequence.
+
+    The index of a pick has none; while a program is compiled it may be a Value.
+    """
     n_operands = n_inputs + (rule.place is not None)
     names = [
         (name, i)

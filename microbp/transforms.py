@@ -10,13 +10,14 @@ network's weights, it is Values that can be differentiated again.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
-from itertools import zip_longest
+from operator import index
 from typing import Any
 
 from microbp import functions
-from microbp.differentiation import Linearised, own, pull_back, push_forward
+from microbp.arguments import counted
+from microbp.differentiation import Linearised, check_fresh, owned, pull_back, push_forward
 from microbp.structures import Entry, Structure, entries, flat, is_array, like
 from microbp.value import Value, as_float, as_value, computed, next_birth
 
@@ -38,7 +39,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     Raises TypeError where f returns something else than one number, or is given what is no number.
     """
-    differentiate = value_and_grad(f, argnums)
+    differentiate = _value_and_gradient("grad", f, argnums)
 
     def gradient(*arguments: Any, **options: Any) -> Structure:
         return differentiate(*arguments, **options)[1]
@@ -52,14 +53,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> value_and_grad(lambda x: x**3)(2.0)
     (8.0, 12.0)
     """
-    opening = _Opening("grad", f, argnums)
-
-    def value_and_gradient(*arguments: Any, **options: Any) -> tuple[Any, Structure]:
-        call = opening.call(arguments, options)
-        _check_one_number("grad", f, call.structure)
-        return call.value, call.arranged(call.pulled_back([1]))
-
-    return _named("value_and_grad", f, value_and_gradient)
+    return _named("value_and_grad", f, _value_and_gradient("value_and_grad", f, argnums))
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -133,16 +127,30 @@ def vjp(f: Function, *primals: Any) -> tuple[Structure, Function]:
     >>> result, pull_back([1.0, 0.0])
     ([6.0, 5.0], (3.0, 2.0))
 
-    Raises TypeError and ValueError for a vector that does not fit the result.
+    Raises TypeError and ValueError for a vector that does not fit the result, and ValueError where
+    some `.data` was assigned since.
     """
     call = _Opening("vjp", f, range(len(primals))).call(primals, {})
 
     def pull_back_of(vector: Structure) -> tuple[Structure, ...]:
         seeds = _fitting("vjp", "the vector", vector, "f's result", call.structure)
+        if not call.plain:  # and so of nodes that may have been changed since
+            check_fresh("vjp", *call.results)
         parts: tuple[Structure, ...] = call.arranged(call.pulled_back(seeds))
         return parts
 
     return call.value, pull_back_of
+
+
+def _value_and_gradient(transform: str, f: Function, argnums: int | Sequence[int]) -> Function:
+    opening = _Opening(transform, f, argnums)
+
+    def value_and_gradient(*arguments: Any, **options: Any) -> tuple[Any, Structure]:
+        call = opening.call(arguments, options)
+        _check_one_number(transform, f, call.structure)
+        return call.value, call.arranged(call.pulled_back([1]))
+
+    return value_and_gradient
 
 
 def _jvp(
@@ -164,11 +172,13 @@ class _Opening:
                 "there is gradients(output, inputs)"
             )
         self.transform, self.f = transform, f
-        self.several = not isinstance(argnums, int)
-        self.argnums = tuple(argnums) if not isinstance(argnums, int) else (argnums,)
-        for k in self.argnums:
-            if not isinstance(k, int):
-                raise TypeError(f"{transform}: argnums counts arguments, as 0 or (0, 2), and {k!r} came")
+        self.several = isinstance(argnums, Iterable)
+        try:
+            self.argnums = [index(k) for k in (argnums if isinstance(argnums, Iterable) else [argnums])]
+        except TypeError:
+            raise TypeError(
+                f"{transform}: argnums counts arguments, as 0 or (0, 2), and {argnums!r} came"
+            ) from None
         self.names = _argument_names(f)
 
     def call(self, arguments: Sequence[Any], options: Mapping[str, Any]) -> _Call:
@@ -176,18 +186,24 @@ class _Opening:
         start = next_birth()
         opened = list(arguments)
         inputs: list[Value] = []
-        for k in self.argnums:
-            if not -len(arguments) <= k < len(arguments):
-                raise TypeError(
-                    f"{self.transform}: argnums says {k}, counted from 0, and {len(arguments)} arguments "
-                    "came by their place; what is differentiated by cannot be given by name"
-                )
-            name = self.names[k] if -len(self.names) <= k < len(self.names) else f"argument {k + 1}"
-            fresh = [self._fresh(entry, name) for entry in entries(arguments[k])]
-            opened[k] = like(arguments[k], fresh)
+        places = [self._place(k, len(arguments)) for k in self.argnums]
+        if len(set(places)) < len(places):
+            raise ValueError(f"{self.transform}: argnums names an argument twice: {self.argnums}")
+        for place in places:
+            name = self.names[place] if place < len(self.names) else f"argument {place + 1}"
+            fresh = [self._fresh(entry, name) for entry in entries(arguments[place])]
+            opened[place] = like(arguments[place], fresh)
             inputs += fresh
         result = self.f(*opened, **options)
-        return _Call(self, [arguments[k] for k in self.argnums], inputs, result, start)
+        return _Call(self, [arguments[place] for place in places], inputs, result, start)
+
+    def _place(self, k: int, n_arguments: int) -> int:
+        if not -n_arguments <= k < n_arguments:
+            raise TypeError(
+                f"{self.transform}: argnums says {k}, counted from 0, and {counted(n_arguments, 'argument')} "
+                "came by place; what is differentiated by cannot be given by name"
+            )
+        return k % n_arguments
 
     def _fresh(self, entry: Entry, name: str) -> Value:
         """A node that is nobody else's: a leaf for a number, and for a Value the sum of it alone."""
@@ -206,35 +222,35 @@ class _Call:
     ) -> None:
         self.structure = result
         self._arguments, self._inputs, self._several = arguments, inputs, opening.several
-        self._results = [_as_result(opening, entry) for entry in entries(result)]
+        self.results = [_as_result(opening, entry) for entry in entries(result)]
         self._start = start
-        self._order = computed(*self._results)
+        self._order = computed(*self.results)
 
     @cached_property
     def value(self) -> Structure:
         """The function's result: plain numbers if nothing but plain numbers went in."""
-        return like(self.structure, [each.data if self._plain else each for each in self._results])
+        return like(self.structure, [each.data if self.plain else each for each in self.results])
 
-    def jacobian(self) -> list[list[Any]]:
+    def jacobian(self) -> Sequence[Sequence[Any]]:
         """For every number of the result its derivatives by all inputs."""
-        if self._plain:
+        if self.plain:
             return [*self._linearised.jacobian()]
-        n = len(self._results)
+        n = len(self.results)
         return [self.pulled_back([int(j == k) for j in range(n)]) for k in range(n)]
 
-    def pulled_back(self, seeds: Sequence[Any]) -> list[Any]:
+    def pulled_back(self, seeds: Sequence[Any]) -> Sequence[Any]:
         """The derivative by each input of the sum of seeds times results."""
-        if self._plain and _all_plain(seeds):
+        if self.plain and _all_plain(seeds):
             return [*self._linearised.pull_back(seeds)]
         start = next_birth()
-        return [own(term, start) for term in pull_back(self._results, seeds, self._inputs)]
+        return owned(pull_back(self.results, seeds, self._inputs), start)
 
-    def pushed_forward(self, tangents: Sequence[Any]) -> list[Any]:
+    def pushed_forward(self, tangents: Sequence[Any]) -> Sequence[Any]:
         """How fast each number of the result changes where the inputs change as `tangents` says."""
-        if self._plain and _all_plain(tangents):
+        if self.plain and _all_plain(tangents):
             return [*self._linearised.push_forward(tangents)]
         start = next_birth()
-        return [own(term, start) for term in push_forward(self._inputs, tangents, self._results)]
+        return owned(push_forward(self._inputs, tangents, self.results), start)
 
     def arranged(self, row: Sequence[Any]) -> Structure:
         """One entry for each input, in the structure of the arguments."""
@@ -243,15 +259,15 @@ class _Call:
         return parts if self._several else parts[0]
 
     @cached_property
-    def _plain(self) -> bool:
+    def plain(self) -> bool:
         """Whether nothing but plain numbers went in: no Value that is older than the call."""
         oldest = min((input.birth for node in self._order for input in node.inputs), default=self._start)
-        oldest = min([oldest, *(each.birth for each in self._results)])
+        oldest = min([oldest, *(each.birth for each in self.results)])
         return oldest >= self._start and _all_plain(flat(self._arguments))
 
     @cached_property
     def _linearised(self) -> Linearised:
-        return Linearised(self._inputs, self._results, self._order)
+        return Linearised(self._inputs, self.results, self._order)
 
 
 def _all_plain(numbers: Sequence[Any]) -> bool:
@@ -282,20 +298,18 @@ def _arguments(transform: str, name: str, given: Any) -> Sequence[Any]:
 
 def _fitting(transform: str, name: str, vector: Structure, other: str, structure: Structure) -> list[Any]:
     """The numbers of a vector that has the structure of something else."""
-    found, wanted = entries(vector), entries(structure)
-    for entry, place in zip_longest(found, wanted):
-        if entry is None or place is None or entry.place != place.place:
-            here = entry.under(name) if entry else place.under(name)
+    found = {entry.place: entry for entry in entries(vector)}
+    wanted = {entry.place: entry for entry in entries(structure)}
+    for entry in [*found.values(), *wanted.values()]:
+        if entry.place not in found or entry.place not in wanted:
             raise ValueError(
-                f"{transform}: {name} must have the structure of {other}, and differs from it at {here}; "
-                f"numbers: {len(found)} came, and {len(wanted)} are needed"
+                f"{transform}: {name} must have the structure of {other}; they differ at {entry.under(name)}"
             )
-    return [
-        entry.content
-        if isinstance(entry.content, Value)
-        else as_float(entry.content, f"{transform}: {entry.under(name)}")
-        for entry in found
-    ]
+    return [_number(found[place], f"{transform}: {found[place].under(name)}") for place in wanted]
+
+
+def _number(entry: Entry, where: str) -> Any:
+    return entry.content if isinstance(entry.content, Value) else as_float(entry.content, where)
 
 
 def _argument_names(f: Function) -> list[str]:
