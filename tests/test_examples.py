@@ -2,13 +2,16 @@
 
 import re
 import runpy
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
+import mpmath
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from microbp import RULES
 from microbp.show.picture import Picture
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("[0-9]*.py"))
@@ -140,3 +143,37 @@ def test_scalars_program_printed_code_and_pytorch_have_the_same_gradient(run):
     assert "d_w2_21 = delta2_1 * z1_2\n" in printed
     assert re.findall(r"^(\w+): \S+ ms a step$", printed, re.M) == ["eager", "compiled"]
     assert "100 samples agree with the eager engine" in printed
+
+
+def test_the_derivatives_of_tanh_are_the_tangent_numbers_and_swish_has_its_dip(run):
+    printed, pictures = run(example("09"))
+    coefficients = re.findall(r"coefficient of x\^\d: (\S+)", printed)
+    assert coefficients == ["1", "-1/3", "2/15", "-17/315", "62/2835"]  # DLMF 4.19.3 with alternating signs
+    assert "most bent at u = 1.316958, log(2 + sqrt(3)) = 1.316958" in printed
+    dip = -mpmath.lambertw(mpmath.exp(-1))  # where x + 1 = -exp(x)
+    assert f"the dip of swish is at x = {float(dip) - 1:.12f}, where it is {float(dip):.12f}" in printed
+    assert re.search(r"^w +1/2 +-5/18$", printed, re.M)  # (w x - t) x = (1/6 - 1) / 3
+    assert len(pictures) == 1
+    assert "swish" not in RULES
+
+
+def test_newton_doubles_the_digits_and_the_certified_parameters_are_found(run):
+    printed, _ = run(example("10"))
+    found = re.findall(r"= (\S+)   certified (\S+)$", printed, re.M)
+    assert [ours for ours, _ in found] == [certified for _, certified in found]
+    assert [certified for _, certified in found] == [
+        "1.9280693458e-01",
+        "1.9128232873e-01",
+        "1.2305650693e-01",
+        "1.3606233068e-01",
+    ]
+    sums = re.findall(r"sum of squares (\S+), certified (\S+)$", printed, re.M)
+    assert len(sums) == 4
+    for ours, certified in sums:
+        assert float(ours) == pytest.approx(float(certified), rel=1e-9)
+    slow, fast = zip(*re.findall(r"Marquardt (\S+)   Newton (\S+)$", printed, re.M))
+    slow, fast = [*map(float, slow)], [*map(float, fast)]
+    assert all(0.5 < after / before < 0.8 for before, after in pairwise(slow)), "the same digits each step"
+    assert all(after < 5 * before**2 for before, after in pairwise(fast[:4])), "twice the digits each step"
+    away = [float(error) for error in re.findall(r"away from the minimum by (\S+)$", printed, re.M)]
+    assert len(away) == 8 and away[-1] < 1e-15
