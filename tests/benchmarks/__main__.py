@@ -37,7 +37,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from . import compiling, pictures
+from . import compiling, derivatives, pictures
 from .peers import PEERS
 from .worker import Competitor
 from .workloads import (
@@ -79,6 +79,7 @@ def main() -> None:
     times = [["", "workload", *PEERS]]
     ratios = [["", *(f"{a} / {b}" for a, b in RATIOS), "targets"]]
     growth: list[list[str]] = []
+    second: list[list[str]] = []
     notes: list[str] = []
     competitors = {name: Competitor(name, options.bare) for name in PEERS}
     versions = {name: competitor.ask("version") for name, competitor in competitors.items()}
@@ -91,6 +92,9 @@ def main() -> None:
             row, note = _chain(competitors, versions, options.quick)
         elif name == "compile":
             row, note = ["-"] * len(PEERS), _compile(options.bare, options.quick)
+        elif name == "derivatives":
+            second = _derivatives(options.quick)
+            continue
         elif name == "growth":
             growth = _growth(options.bare, options.quick)
             continue
@@ -107,7 +111,7 @@ def main() -> None:
     libraries = {name: libraries[name] for name in ("microbp", "micrograd", "torch", "numpy")}
     named = [f"{name} {version}" for name, version in libraries.items() if version]
     print(f"Python {platform.python_version()}, {', '.join(named)}\n")
-    for table in (times, ratios, growth):
+    for table in (times, ratios, second, growth):
         if len(table) > 1:
             print(_markdown(table) if options.markdown else _aligned(table), end="\n\n")
     print("\n".join(notes))
@@ -202,6 +206,21 @@ def _pictures(quick: bool) -> str:
         lines.append(f"{name} ({pictures.size(output):,} values) {_cell(ours[name])}, by dot {_cell(theirs)}")
     limit = f"{_met(pictures.within(ours))}: less than {_time(pictures.PICTURE_SECONDS)} each"
     return f"{'; '.join(lines)} ({limit})"
+
+
+def _derivatives(quick: bool) -> list[list[str]]:
+    """A table of the seconds of derivatives, by microbp and by autograd."""
+    ours, *others = derivatives.COMPETITORS
+    table = [["derivatives", ours, *others, *(f"{other} / {ours}" for other in others), "target"]]
+    for name, calls in derivatives.tasks():
+        _progress(f"derivatives: {name}")
+        taken = derivatives.seconds(calls, 3 if quick else 15)
+        cells = [_cell(taken[each]) if each in taken else "-" for each in (ours, *others)]
+        ratios = [median(taken[other]) / median(taken[ours]) if other in taken else None for other in others]
+        hessian = name.startswith("Hessian,") and ratios[0] is not None
+        verdict = f"faster than autograd: {_met(ratios[0] > 1.0)}" if hessian else "-"
+        table.append([name, *cells, *("-" if ratio is None else f"{ratio:.3g}" for ratio in ratios), verdict])
+    return table
 
 
 def _compile(bare: bool, quick: bool) -> str:

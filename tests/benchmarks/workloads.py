@@ -50,6 +50,7 @@ WORKLOADS = {
     "W7": "a chain of 1,000,000 operations, per operation",
     "import": "import in a fresh process",
     "pictures": "a graph as SVG, by the built-in engine and by dot",
+    "derivatives": "gradients, Hessians and their products with vectors, beside HIPS autograd",
     "compile": "from the call of compile to the end of the first step, and memory for each sample",
     "growth": "the same for functions of more and more operations",
 }
