@@ -30,8 +30,10 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
+    from microbp.checks import gradcheck
     from microbp.compiler.program import compile as compile
     from microbp.differentiation import gradients
+    from microbp.exact import evaluate
     from microbp.health import diagnose
     from microbp.history import History
     from microbp.ledger import paths
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
         squared_error,
     )
     from microbp.nn import MLP, Layer, Unit
+    from microbp.operations import operation
     from microbp.optim import SGD, Adam
     from microbp.passes import steps
+    from microbp.proofs import check_rule
     from microbp.show.derivation import explain
     from microbp.show.picture import graph
     from microbp.show.plots import plot_decision
@@ -61,8 +65,10 @@ __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
+    "microbp.checks": ["gradcheck"],
     "microbp.compiler.program": ["compile"],
     "microbp.differentiation": ["gradients"],
+    "microbp.exact": ["evaluate"],
     "microbp.health": ["diagnose"],
     "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
@@ -75,8 +81,10 @@ _ROOMS = {
         "squared_error",
     ],
     "microbp.nn": ["MLP", "Layer", "Unit"],
+    "microbp.operations": ["operation"],
     "microbp.optim": ["SGD", "Adam"],
     "microbp.passes": ["steps"],
+    "microbp.proofs": ["check_rule"],
     "microbp.show.derivation": ["explain"],
     "microbp.show.picture": ["graph"],
     "microbp.show.plots": ["plot_decision"],
@@ -104,16 +112,19 @@ __all__ = [
     "accuracy",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "check_rule",
     "consumers",
     "cos",
     "cross_entropy",
     "deltas",
     "diagnose",
+    "evaluate",
     "exp",
     "explain",
     "explore",
     "fit",
     "grad",
+    "gradcheck",
     "gradients",
     "graph",
     "hessian",
@@ -126,6 +137,7 @@ __all__ = [
     "logsumexp",
     "mean_absolute_error",
     "mean_squared_error",
+    "operation",
     "paths",
     "pick",
     "plot_decision",

@@ -58,11 +58,16 @@ def test_every_public_function_and_class_has_a_docstring_with_a_doctest(name):
 def test_arrows_point_one_way():
     """rules <- value <- operators, functions, traversal <- everything else; nothing looks up."""
     order = [
+        "arguments",
         "structures",
+        "kinds",
         "rules",
         "value",
         "operators",
         "functions",
+        "grammar",
+        "measurement",
+        "operations",
         "traversal",
         "differentiation",
         "transforms",
