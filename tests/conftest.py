@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+collect_ignore = ["mutations.py"]  # which is run by hand
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
