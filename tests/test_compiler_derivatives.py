@@ -464,6 +464,7 @@ def pulled(x):
 
 INSIDE = {
     "grad": (lambda x: grad(cubic)(x), NUMBERS, 2.1 * NUMBERS**2),
+    "grad of a sum": (lambda x: grad(lambda v: cubic(v) + 3 * v)(x), NUMBERS, 2.1 * NUMBERS**2 + 3),
     "grad of grad": (lambda x: grad(grad(cubic))(x), NUMBERS, 4.2 * NUMBERS),
     "grad of a list": (lambda x: grad(two)(x), PAIRS, [2.1 * a**2 * b, 0.7 * a**3]),
     "grad of a dict": (
@@ -822,6 +823,20 @@ def test_what_is_gathered_from_two_arrays_in_turn_has_a_printed_gradient() -> No
     layers = [("parameters", [3, 11, 0, 2, 6], "squares"), ("conv", 0, 1, 1, 0, "abs")]
     recipe = Recipe([0.1 * k for k in range(1, 11)], 1, layers, ("penalty", [0, 1]))
     assert_losses_of_gradients_agree(recipe, NUMBERS[:, None].tolist())
+
+
+def test_long_outputs_are_broken_into_lines() -> None:
+    network = network_of([2, 4, 1], "tanh")
+    function = second(lambda x, t: squared_error(network(x), t), network.parameters())
+    for nested in (function, lambda x, t: {"a long name": function(x, t)}, lambda x, t: (function(x, t),)):
+        program = compile(nested, example=(X[0], T[0]))
+        scope = {}
+        exec(program.scalar_source, scope)
+        numbers = [p.data for p in network.parameters()]
+        found = scope["forward"](X[0].tolist(), T[0], numbers)
+        expected = nested(X[0].tolist(), T[0])
+        assert list(flat_of(found)) == pytest.approx([v.data for v in flat_of(expected)], rel=1e-10)
+        assert max(map(len, (program.scalar_source + program.source).splitlines())) <= 100
 
 
 def test_a_long_chain_is_differentiated_without_recursion() -> None:

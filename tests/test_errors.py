@@ -45,6 +45,11 @@ def test_every_answer_is_the_one_that_is_kept() -> None:
     assert now == kept, f"{HINT}\n\n{changes}"
 
 
+def test_every_room_is_in_the_catalogue() -> None:
+    modules = {path.stem for path in catalogue.KEPT.parent.glob("errors/*.py")}
+    assert modules - {"__init__", "answers", "catalogue", "sites"} == set(catalogue.ROOMS)
+
+
 def test_every_entry_does_something_wrong() -> None:
     assert [entry.done for entry in catalogue.told() if entry.answer.error is None] == []
 

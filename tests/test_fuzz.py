@@ -435,7 +435,7 @@ def check_page(html: str) -> None:
     found = Counter(tag for tag, _ in parts.found)
     assert found["script"] == 1 and not {"blink", "img"} & found.keys()
     data = re.search(r"const DATA = (.*);\n", parts.texts["script"])
-    assert data and json.loads(data[1])["nodes"]
+    assert data and json.loads(data[1])["nodes"] and not {*"<>&"} & {*data[1]}
 
 
 def check_lines(report: str, count: int) -> None:

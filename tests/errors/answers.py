@@ -33,8 +33,9 @@ def answer(wrong: Callable[[], object]) -> Answer:
                 wrong()
         except CommandFailed as failed:
             return Answer(failed, str(failed))
-        except BaseException as error:
-            return Answer(error, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            parted = "\n" if "\n" in str(error) else " "  # so that marks stand below what they mark
+            return Answer(error, f"{type(error).__name__}:{parted}{error}")
         finally:
             os.chdir(before)
     return Answer(None, "nothing was wrong")

@@ -68,7 +68,7 @@ def scalar_source(recording: Recording) -> str:
         )
     names = Names(recording)
     lines = [*_unpacking(recording, names), *_section("forward", _forward(recording, names))]
-    result = _structure(recording.outputs, names)
+    result = _broken(_structure(recording.outputs, names))
     name, does = "forward", "One sample forward: the outputs."
     if isinstance(recording.outputs, Value):
         backward = _Backward(recording, names)
@@ -162,7 +162,18 @@ def _assignment(name: str, terms: Sequence[str]) -> str:
 
 def _bracketed(texts: Sequence[str]) -> str:
     line = f"[{', '.join(texts)}]"
-    return line if len(line) < WIDTH - 20 else f"[\n{_wrapped([f'{text},' for text in texts])}\n    ]"
+    return line if len(line) < WIDTH - 20 else _on_lines("[", texts, "]")
+
+
+def _broken(text: str) -> str:
+    """A structure's text, on several lines if it is long."""
+    if len(text) < WIDTH - 20:
+        return text
+    return _on_lines(text[0], text[1:-1].removesuffix(",").split(", "), text[-1])
+
+
+def _on_lines(opening: str, texts: Sequence[str], closing: str) -> str:
+    return f"{opening}\n{_wrapped([f'{text},' for text in texts])}\n    {closing}"
 
 
 def _wrapped(parts: Iterable[str]) -> str:
