@@ -15,6 +15,7 @@ from itertools import repeat
 from typing import Any
 
 from microbp import functions
+from microbp.arguments import described, shown
 from microbp.functions import VALUES, net_input
 from microbp.rules import Rule, many
 from microbp.structures import Structure, entries, flat, like
@@ -42,11 +43,11 @@ def gradients(output: Value, inputs: Structure) -> Structure:
     `.data` was assigned after it was computed.
     """
     if not isinstance(output, Value):
-        raise TypeError(f"gradients: the output is a Value, not {type(output).__name__}")
+        raise TypeError(f"gradients: the output is a Value, not {described(output)}")
     for entry in entries(inputs):
         if not isinstance(entry.content, Value):
             raise TypeError(
-                f"gradients: {entry.under('inputs')} is {entry.content!r:.60}; derivatives are taken by "
+                f"gradients: {entry.under('inputs')} is {shown(entry.content)}; derivatives are taken by "
                 "Values of the graph"
             )
     check_fresh("gradients", output)

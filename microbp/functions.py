@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import pow
 from typing import Any, SupportsFloat
 
+from microbp.arguments import counted, described
 from microbp.kinds import Kind
 from microbp.operators import apply_to_any, of_several
 from microbp.rules import RULES, Rule
@@ -116,7 +117,7 @@ def sum(values: Iterable[Operand]) -> Value:
     >>> total.data, len(total.inputs)
     (6.0, 3)
     """
-    operands = values if isinstance(values, list) else list(values)
+    operands = values if isinstance(values, list) else _listed("sum", values)
     result: Value = _sum(_at_least_one("sum", operands))
     return result
 
@@ -145,7 +146,7 @@ def logsumexp(values: Iterable[Operand]) -> Value:
     >>> f"{logsumexp([Value(1000.0), Value(1000.0)]):.6f}"
     '1000.693147'
     """
-    return _of_several("logsumexp", list(values))
+    return _of_several("logsumexp", _listed("logsumexp", values))
 
 
 def softmax(values: Iterable[Operand]) -> list[Value]:
@@ -154,7 +155,7 @@ def softmax(values: Iterable[Operand]) -> list[Value]:
     >>> [p.data for p in softmax([Value(0.0), Value(0.0)])]
     [0.5, 0.5]
     """
-    xs = [as_value(x, "softmax") for x in values]
+    xs = [as_value(x, "softmax") for x in _at_least_one("softmax", _listed("softmax", values))]
     z = logsumexp(xs)
     return [(x - z).exp() for x in xs]
 
@@ -167,7 +168,7 @@ def pick(values: Iterable[Operand], index: SupportsFloat) -> Value:
     >>> pick([Value(5.0), Value(7.0)], 1).data
     7.0
     """
-    xs = [as_value(x, "pick") for x in values]
+    xs = [as_value(x, "pick") for x in _listed("pick", values)]
 
     def missing(place: SupportsFloat) -> str:
         return f"pick: there is no value {place!r} among {len(xs)}; they count from 0 to {len(xs) - 1}"
@@ -194,11 +195,16 @@ def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Op
     >>> u.data, u.partials
     (7.0, (2.0, 3.0, 1.0))
     """
+    for given, what in ((weights, "weights"), (inputs, "inputs")):
+        if not hasattr(given, "__len__"):
+            raise TypeError(
+                f"weighted_sum: the {what} are a list of Values and numbers, not {described(given)}"
+            )
     n = len(weights)
     if n != len(inputs) or n == 0:
         raise ValueError(
             "weighted_sum: one input for each weight is needed, and at least one; "
-            f"there are {n} weights and {len(inputs)} inputs"
+            f"there are {counted(n, 'weight')} and {counted(len(inputs), 'input')}"
         )
     return net_input(weights, inputs, bias)
 
@@ -211,6 +217,12 @@ def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Opera
 
 def _of_several(name: str, operands: Sequence[Operand]) -> Value:
     return apply_to_any(RULES[name], _at_least_one(name, operands))
+
+
+def _listed(name: str, values: Iterable[Operand]) -> list[Operand]:
+    if not isinstance(values, Iterable) or getattr(values, "ndim", None) == 0:
+        raise TypeError(f"{name}: a list of Values and numbers is needed, not {described(values)}")
+    return list(values)
 
 
 def _at_least_one(name: str, operands: Sequence[Operand]) -> Sequence[Operand]:

@@ -232,7 +232,6 @@ class _Table:
     def estimate(self, rise: float, run: float, rounding: float) -> Estimate | None:
         """The limit as it looks after one more quotient; None where there are too few."""
         if rise != rise:
-            self._row, self._runs = [], []
             return None
         row, found = [rise / run], _UNKNOWN
         for before, wider in zip(self._row, self._runs):

@@ -16,7 +16,7 @@ from operator import index
 from typing import Any
 
 from microbp import functions
-from microbp.arguments import counted
+from microbp.arguments import counted, described, shown
 from microbp.differentiation import Linearised, check_fresh, owned, pull_back, push_forward
 from microbp.structures import Entry, Structure, entries, flat, is_array, like
 from microbp.value import Value, as_float, as_value, computed, next_birth
@@ -168,7 +168,7 @@ class _Opening:
     def __init__(self, transform: str, f: Function, argnums: int | Sequence[int]) -> None:
         if not callable(f):
             raise TypeError(
-                f"{transform}: a function is needed, not {type(f).__name__}; for a graph that was recorded "
+                f"{transform}: a function is needed, not {described(f)}; for a graph that was recorded "
                 "there is gradients(output, inputs)"
             )
         self.transform, self.f = transform, f
@@ -177,7 +177,7 @@ class _Opening:
             self.argnums = [index(k) for k in (argnums if isinstance(argnums, Iterable) else [argnums])]
         except TypeError:
             raise TypeError(
-                f"{transform}: argnums counts arguments, as 0 or (0, 2), and {argnums!r} came"
+                f"{transform}: argnums counts arguments, as 0 or (0, 2), and {shown(argnums)} came"
             ) from None
         self.names = _argument_names(f)
 
@@ -291,7 +291,7 @@ def _arguments(transform: str, name: str, given: Any) -> Sequence[Any]:
     if not isinstance(given, (tuple, list)):
         raise TypeError(
             f"{transform}: {name} is a tuple with one entry for each argument of the function, as in (x,), "
-            f"not {type(given).__name__}"
+            f"not {described(given)}"
         )
     return given
 

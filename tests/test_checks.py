@@ -517,6 +517,11 @@ def test_a_detached_function_is_found_and_the_reason_named() -> None:
         gradcheck(lambda x: math.exp(x.data), 1.0)
 
 
+def test_a_detached_millionth_is_found() -> None:
+    assert not gradcheck(lambda x: x + 1e-6 * x.data, 3.0, raise_error=False)
+    assert not gradcheck(lambda x: x.tanh() + 1e-6 * x.data, 0.3, raise_error=False)
+
+
 def test_a_branch_on_data_is_no_fault() -> None:
     assert gradcheck(lambda x: x * 2 if x.data > 0 else x**2, 0.5)
     assert gradcheck(lambda x: x * 2 if x.data > 0 else x**2, -0.5)

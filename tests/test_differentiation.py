@@ -688,8 +688,11 @@ def test_the_graph_of_one_thread_is_differentiated_in_many() -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda a: gradients(3.0, a), "gradients: the output is a Value, not float"),
-        (lambda a: gradients([a], a), "gradients: the output is a Value, not list"),
+        (lambda a: gradients(3.0, a), "gradients: the output is a Value, not 3.0 (float)"),
+        (
+            lambda a: gradients([a], a),
+            "gradients: the output is a Value, not [Value(2.000, label='a', grad=0.000)] (list)",
+        ),
         (
             lambda a: gradients(a, 3.0),
             "gradients: inputs is 3.0; derivatives are taken by Values of the graph",

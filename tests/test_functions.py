@@ -284,7 +284,8 @@ def test_plain_numbers_change_no_bit_of_a_weighted_sum() -> None:
     ("weights", "inputs"), [(2, 1), (1, 2), (0, 0), (0, 1), (3, 0)], ids=lambda n: str(n)
 )
 def test_a_weighted_sum_of_mismatched_lengths_or_of_nothing_is_refused(weights: int, inputs: int) -> None:
-    message = f"and at least one; there are {weights} weights and {inputs} inputs$"
+    came = f"{weights} weight{'s' * (weights != 1)} and {inputs} input{'s' * (inputs != 1)}"
+    message = f"and at least one; there are {came}$"
     with pytest.raises(ValueError, match=message):
         weighted_sum([Value(1.0)] * weights, [Value(1.0)] * inputs, Value(1.0))
     with pytest.raises(ValueError, match=message):

@@ -150,6 +150,14 @@ def test_two_scales_at_once_are_seen() -> None:
         assert_measured(bump, 1.0, 1e-6)
 
 
+def test_a_change_near_a_point_is_not_smoothed_away_by_wider_steps() -> None:
+    def bump(x: float) -> float:
+        return 1 + x + 1e-5 * math.exp(-((x / 1e-6) ** 2))
+
+    slope = slope_at(bump, 5e-7)
+    assert abs(slope.value - (1 - 10 * math.exp(-0.25))) <= slope.error < 1e-5
+
+
 # Noise.
 
 
@@ -159,6 +167,18 @@ def test_rounding_that_makes_a_staircase_of_a_line_makes_its_slope_uncertain_not
             slope = slope_at(lambda t: (t + offset) - offset, x)  # noqa: B023
             assert abs(slope.value - 1.0) <= 10 * slope.error
             assert slope.error < within or slope.kind == "rough"
+
+
+def test_the_slope_between_stairs_is_uncertain_where_coarser_steps_tell_another() -> None:
+    def f(x: float) -> float:  # 1 - tanh is a staircase here, whose stairs atan climbs meanwhile
+        return math.atan(x) ** 2 - math.sqrt(1 - math.tanh(math.exp(x)))
+
+    with mpmath.workdps(40):
+        true = mpmath.diff(
+            lambda x: mpmath.atan(x) ** 2 - mpmath.sqrt(1 - mpmath.tanh(mpmath.exp(x))), 2.687472366666105
+        )
+    slope = slope_at(f, 2.687472366666105)
+    assert abs(slope.value - float(true)) <= 2 * slope.error < 1e-3
 
 
 def test_a_function_of_few_digits_is_measured_to_few() -> None:
@@ -259,6 +279,8 @@ def test_a_slope_without_bound_is_infinite(f: Callable[[float], float], x: float
 def test_at_the_edge_of_a_domain_a_slope_is_measured_from_inside() -> None:
     slope = slope_at(lambda x: x + math.sqrt(x) ** 3, 0.0)
     assert slope.kind == "edge" and abs(slope.value - 1.0) <= 10 * slope.error < 1e-9
+    slope = slope_at(lambda x: x if x <= 1 else math.inf, 1.0)
+    assert slope.kind == "edge" and abs(slope.value - 1.0) <= slope.error < 1e-9
     slope = slope_at(lambda x: math.exp(x) + 0.0 * math.sqrt(2 - x), 2.0)
     assert slope.kind == "edge" and abs(slope.value - math.exp(2)) <= slope.error < 1e-9
 

@@ -1202,14 +1202,14 @@ NOTHING = "perhaps a function forgot to return its result"
         (
             lambda: grad(3.0),
             TypeError,
-            "grad: a function is needed, not float; for a graph that was recorded there is "
+            "grad: a function is needed, not 3.0 (float); for a graph that was recorded there is "
             "gradients(output, inputs)",
         ),
         (
             lambda: jacobian(Value(2.0) * 3),
             TypeError,
-            "jacobian: a function is needed, not Value; for a graph that was recorded there is "
-            "gradients(output, inputs)",
+            "jacobian: a function is needed, not Value(6.000, grad=0.000); for a graph that was recorded "
+            "there is gradients(output, inputs)",
         ),
         (
             lambda: grad(loss_list, "x"),
@@ -1297,13 +1297,14 @@ NOTHING = "perhaps a function forgot to return its result"
         (
             lambda: jvp(loss_list, 2.0, (1.0,)),
             TypeError,
-            "jvp: primals is a tuple with one entry for each argument of the function, as in (x,), not float",
+            "jvp: primals is a tuple with one entry for each argument of the function, as in (x,), "
+            "not 2.0 (float)",
         ),
         (
             lambda: hvp(loss_list, (2.0,), 1.0),
             TypeError,
             "hvp: tangents is a tuple with one entry for each argument of the function, "
-            "as in (x,), not float",
+            "as in (x,), not 1.0 (float)",
         ),
         (
             lambda: jvp(loss_list, (2.0,), (1.0, 2.0)),
