@@ -370,7 +370,8 @@ def arrays() -> Arrays:
     import numpy as np
 
     def exponentiate(x: Any, y: Any) -> Any:
-        return np.power(np.where(x > 0, x, np.nan), y)
+        refused = np.less_equal(x, 0)
+        return np.where(refused, np.nan, np.power(np.where(refused, np.nan, x), y))  # as nan ** 0 is 1
 
     def sigmoid(x: Any) -> Any:
         e = np.exp(-np.abs(x))
