@@ -17,7 +17,7 @@ from typing import Any
 from microbp import functions
 from microbp.arguments import described, shown
 from microbp.functions import VALUES, net_input
-from microbp.rules import Rule, many
+from microbp.rules import Rule
 from microbp.structures import Structure, entries, flat, like
 from microbp.traversal import first_stale
 from microbp.value import Value, computed, name_of, next_birth
@@ -132,36 +132,36 @@ def _slopes(node: Value, along: set[Value]) -> list[tuple[Value, Term]]:
     """The local derivatives of a node along those inputs, as Values; plain zeros left out."""
     assert node.rule is not None
     groups = node.rule.group(node.operands)
-    found = []
-    for input, (slope_of, i) in zip(node.inputs, _slopes_of(node.rule, len(node.inputs))):
-        if input in along and slope_of:
-            try:
-                slope = slope_of(node, i, *groups)
-            except (ArithmeticError, ValueError) as error:
-                raise type(error)(
-                    f"the slope of {name_of(node)!r} has no value that could be differentiated again: {error}"
-                ) from None
-            if isinstance(slope, Value) or slope != 0:
-                found.append((input, slope))
+    inputs = iter(node.inputs)
+    found: list[tuple[Value, Term]] = []
+    for slopes_of, places in _slopes_of(node.rule, len(node.inputs)):
+        chosen = [(input, i) for i, input in zip(places, inputs) if input in along]
+        if not chosen or slopes_of is None:
+            continue
+        try:
+            slopes = slopes_of(node, [i for _, i in chosen], *groups)
+        except (ArithmeticError, ValueError) as error:
+            raise type(error)(
+                f"the slope of {name_of(node)!r} has no value that could be differentiated again: {error}"
+            ) from None
+        found += [(input, s) for (input, _), s in zip(chosen, slopes) if isinstance(s, Value) or s != 0]
     return found
 
 
 @cache
-def _slopes_of(rule: Rule, n_inputs: int) -> list[tuple[Callable[..., Term] | None, int]]:
-    """For each input of a node the row's local derivative along it, and the input's place in its sequence.
+def _slopes_of(rule: Rule, n_inputs: int) -> list[tuple[Callable[..., list[Term]] | None, range]]:
+    """For each parameter of a row its local derivatives, and the places there of a node's inputs.
 
     The index of a pick has none; while a program is compiled it may be a Value.
     """
     n_operands = n_inputs + (rule.place is not None)
-    names = [
-        (name, i)
-        for name, group in zip(rule.parameters, rule.group(range(n_operands)))
-        for i in (range(len(group)) if many(name) else [0])
-    ]
-    if rule.place is not None:
-        del names[rule.place]
-    slopes: dict[str, Any] = {name: rule.read_slope(name, VALUES) for name, _ in names}
-    return [(slopes[name], i) for name, i in names]
+    found = []
+    for name, group in zip(rule.parameters, rule.group(range(n_operands))):
+        numbers = group if isinstance(group, list) else [group]
+        first = int(rule.place == 0 and numbers[0] == 0)  # a plain number there is no input
+        last = len(numbers) - int(rule.place == -1 and numbers[-1] == n_operands - 1)
+        found.append((rule.read_slopes(name, VALUES), range(first, last)))
+    return found
 
 
 def _total(terms: Iterable[tuple[Term, Term]]) -> Term:

@@ -163,10 +163,10 @@ class _Case:
 
     @cached_property
     def passes(self) -> dict[int, list[list[FoundUnit]]]:
-        """By layer, the units, each as the list of its passes: those with the same parameters."""
-        same: dict[tuple[tuple[Value, ...], Value | None], list[FoundUnit]] = defaultdict(list)
+        """By layer, the units, each as the list of its passes: same parameters, same activation."""
+        same: dict[tuple[tuple[Value, ...], Value | None, str], list[FoundUnit]] = defaultdict(list)
         for unit in self.units:
-            same[unit.weights, unit.bias].append(unit)
+            same[unit.weights, unit.bias, unit.activation].append(unit)
         layers: dict[int, list[list[FoundUnit]]] = defaultdict(list)
         for passes in same.values():
             layers[passes[0].layer].append(passes)

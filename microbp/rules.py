@@ -101,20 +101,38 @@ class Rule:
         partials = eval(f"lambda z, {names}: ({slopes},)", scope)
         return forward, partials
 
-    def read_slope(self, name: str, kind: Mapping[str, Any]) -> Callable[..., Any] | None:
-        """The local derivative along one operand for one kind of number; None where there is none.
+    def read_slopes(self, name: str, kind: Mapping[str, Any]) -> Callable[..., list[Any]] | None:
+        """The local derivatives along one parameter for one kind of number; None where there is none.
 
-        A function of the grouped operands: slope(z, i, x, ...), where i says which member of a
-        sequence it is along.  Other than the slopes of `read` it costs nothing for the other operands.
+        A function of the grouped operands: slopes(z, places, x, ...), where `places` says which
+        members of a sequence they are along.  Other than the slopes of `read` they cost nothing for
+        the other operands.
         """
         partial = self.partials[self.parameters.index(name)]
         if partial is None:
             return None
         member = {each[:-1]: f"{each}[i]" for each in self.parameters if many(each) and many(name)}
-        text = _write_names(partial, member)
+        own, common = self.apart(partial)
+        text = f"[{_write_names(own, member)} {_given(common)}for i in places]"
         return eval(  # type: ignore[no-any-return]
-            f"lambda z, i, {', '.join(self.parameters)}: {text}", self._scope(kind)
+            f"lambda z, places, {', '.join(self.parameters)}: {text}", self._scope(kind)
         )
+
+    def apart(self, partial: str) -> tuple[str, str]:
+        """A member's partial with `common` for what it says of the whole sequence, and that; '' for nothing.
+
+        What is common to the members is to be computed once, not once for each.
+
+        >>> RULES["max"].apart("equal(x, z) / ties(xs, z)")
+        ('equal(x, z) / common', 'ties(xs, z)')
+        """
+        of_a_member = {"i", *(name[:-1] for name in self.sequences)}
+        for part in ast.walk(_parse(partial)):
+            names = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+            if isinstance(part, ast.Call) and names & {*self.sequences} and not names & of_a_member:
+                common = ast.unparse(part)
+                return ast.unparse(_parse(partial)).replace(common, "common"), common
+        return partial, ""
 
     @property
     def own_functions(self) -> dict[str, Rule]:
@@ -200,7 +218,9 @@ class Rule:
                 yield f"*({partial},) * len({name})"
             else:
                 members = ", ".join(each[:-1] for each in sequences)
-                yield f"*[{partial} for i, ({members},) in enumerate(zip({', '.join(sequences)}))]"
+                own, common = self.apart(partial)
+                walk = f"for i, ({members},) in enumerate(zip({', '.join(sequences)}))"
+                yield f"*[{own} {_given(common)}{walk}]"
 
     def _limits(self, z: float, groups: list[Any]) -> tuple[float, ...]:
         """The slopes where Python's arithmetic raises and IEEE 754's gives the limit."""
@@ -437,6 +457,10 @@ _PLAIN = {"len": len, "zip": zip, "enumerate": enumerate, **CONSTANTS}
 
 
 # Rows as text.
+
+
+def _given(common: str) -> str:
+    return f"for common in [{common}] " if common else ""
 
 
 def _write(row: str, bound: Mapping[str, Any]) -> str:

@@ -32,11 +32,15 @@ from microbp.rules import RULES, Rule
 from tests.test_rules import EDGES, samples
 
 ROOT = Path(__file__).parent.parent
+PROMISES = "tests/test_promises.py::"
 TESTS = [
     "tests/test_rules.py",
     "tests/test_functions.py",
     "tests/test_differentiation.py",
     "tests/test_properties.py",
+    f"{PROMISES}test_step_sign_and_equal_are_what_their_names_say_for_numbers_of_every_class",
+    f"{PROMISES}test_there_is_one_convention_at_kinks",
+    f"{PROMISES}test_values_and_slopes_are_the_mathematics_for_numbers_of_every_class",
 ]
 
 

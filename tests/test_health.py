@@ -450,3 +450,16 @@ def test_what_is_refused():
         with pytest.raises(TypeError, match="diagnose"):
             diagnose(Value(1.0), wrong)
     assert not diagnose(Value(1.0)) and not diagnose(iter([Value(1.0) * 2]), [])
+
+
+def test_parameters_may_serve_two_activations():
+    """A net input of the same weights, curved in one place and not in another."""
+    w, b, x = Value(2.0, "w"), Value(0.0, "b"), Value(30.0, "x")
+    curved, flat = weighted_sum([w], [x], b), weighted_sum([w], [x], b)
+    for u in curved, flat:
+        u.label = "u"
+    for first, second in [(curved.tanh(), flat), (flat, curved.tanh())]:
+        E = first * second
+        found = diagnose(E)
+        assert kinds(found) == ["saturated"]
+        assert found[0].nodes == (curved,)

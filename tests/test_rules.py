@@ -17,9 +17,9 @@ import pytest
 import sympy
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from microbp import RULES, Rule, Value, functions
+from microbp import RULES, Rule, Value, functions, gradients
 from microbp.rules import FLOATS, arrays
-from microbp.value import apply, name_of
+from microbp.value import apply, computed, name_of
 
 checked = settings(
     deadline=None,
@@ -587,6 +587,28 @@ EDGES = [
     1e308, -1e308, 1e-300, 5e-324, -5e-324, 2.2250738585072014e-308, math.inf, -math.inf, math.nan,
 ]
 # fmt: on
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_ties_are_counted_once_for_all_operands(name: str) -> None:
+    """What several operands share is not worked out for each: n of them take n steps, not n squared."""
+    counted = []
+
+    def ties(xs: list[float], z: float) -> float:
+        counted.append(z)
+        return FLOATS["ties"](xs, z)
+
+    numbers = [3.0, 1.0, 2.0, 1.0, 3.0]
+    forward, slopes = RULES[name].read({**FLOATS, "ties": ties})
+    z = forward(numbers)
+    assert slopes(z, numbers) == tuple((x == z) / 2 for x in numbers)
+    assert counted == [z]
+
+    for n in 10, 100:
+        xs = [Value(float(k % 7)) for k in range(n)]
+        node = getattr(functions, name)(xs)
+        made = computed(*gradients(node, xs))
+        assert len(made) <= 3 * n + 2  # for each =, ÷ and the result; one Σ
 
 
 @pytest.mark.parametrize("several", [functions.max, functions.min])

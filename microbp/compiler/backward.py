@@ -224,13 +224,13 @@ class Backward:
 
     def _by_rule(self, step: Step, name: str, terms: dict[str, Any], g: Term) -> Make:
         """The contribution where the row's functions have no kernels: as the row itself computes it."""
-        slope = step.of_table.read_slope(name, arrays())
-        assert slope is not None
-        operands = [terms["z"], 0, *(terms[each] for each in step.of_table.parameters)]
+        slopes = step.of_table.read_slopes(name, arrays())
+        assert slopes is not None
+        operands = [terms["z"], [0], *(terms[each] for each in step.of_table.parameters)]
 
         def make(out: Array | None) -> Term:
             result = self.calls.scratch(*self.forward.result(step).shape)
-            self.calls.copied(slope, operands, result)
+            self.calls.copied(lambda *given: slopes(*given)[0], operands, result)
             return self.calls.apply(np.multiply, [result, g], out)
 
         return make

@@ -10,7 +10,6 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from microbp.compiler.recording import Recording
@@ -273,7 +272,7 @@ class _Backward:
         for partial, along in _slopes(node):
             if self.trained.isdisjoint(along):
                 continue
-            local, common = _apart(partial)
+            local, common = rule.apart(partial)
             if common:
                 bound["common"] = self.names.fresh(f"{common.partition('(')[0]}_{z}")
                 yield _assignment(bound["common"], list(_terms(parse(common), {**texts, "z": z})))
@@ -301,13 +300,3 @@ def _within(unit: FoundUnit) -> Iterator[tuple[Value, tuple[int, int]]]:
         walk += [input for input in node.inputs if input in inner]
     for k, node in enumerate(walk[1:], start=1):
         yield node, (unit.u.birth, k)
-
-
-@cache
-def _apart(partial: str) -> tuple[str, str]:
-    """A partial with `common` for what it says of a whole sequence, as ties(xs, z), and that; or with ''."""
-    for part in ast.walk(parse(partial)):
-        if isinstance(part, ast.Call) and any(isinstance(x, ast.Name) and many(x.id) for x in part.args):
-            common = ast.unparse(part)
-            return partial.replace(common, "common"), common
-    return partial, ""
