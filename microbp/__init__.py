@@ -30,10 +30,11 @@ from microbp.rules import RULES, Rule
 from microbp.value import Value, zero_grad
 
 if TYPE_CHECKING:
-    from microbp.checks import gradcheck
+    from microbp.checking.checks import gradcheck
+    from microbp.checking.proofs import check_rule
     from microbp.compiler.program import compile as compile
     from microbp.differentiation import gradients
-    from microbp.exact import evaluate
+    from microbp.exact.evaluation import evaluate
     from microbp.health import diagnose
     from microbp.history import History
     from microbp.ledger import paths
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from microbp.operations import operation
     from microbp.optim import SGD, Adam
     from microbp.passes import steps
-    from microbp.proofs import check_rule
     from microbp.show.derivation import explain
     from microbp.show.picture import graph
     from microbp.show.plots import plot_decision
@@ -65,10 +65,11 @@ __version__ = "0.1.0"
 
 # Found on first use, so that `import microbp` stays light.
 _ROOMS = {
-    "microbp.checks": ["gradcheck"],
+    "microbp.checking.checks": ["gradcheck"],
+    "microbp.checking.proofs": ["check_rule"],
     "microbp.compiler.program": ["compile"],
     "microbp.differentiation": ["gradients"],
-    "microbp.exact": ["evaluate"],
+    "microbp.exact.evaluation": ["evaluate"],
     "microbp.health": ["diagnose"],
     "microbp.history": ["History"],
     "microbp.ledger": ["paths"],
@@ -84,7 +85,6 @@ _ROOMS = {
     "microbp.operations": ["operation"],
     "microbp.optim": ["SGD", "Adam"],
     "microbp.passes": ["steps"],
-    "microbp.proofs": ["check_rule"],
     "microbp.show.derivation": ["explain"],
     "microbp.show.picture": ["graph"],
     "microbp.show.plots": ["plot_decision"],

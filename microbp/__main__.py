@@ -80,7 +80,7 @@ def _add_demo(commands: Any) -> None:
         "train a network on XOR, show and check its backward pass, draw its graph",
         """
         Train a 2-2-1 network of sigmoid units on XOR, show one backward pass as a worksheet,
-        check it against central differences, and draw its graph.
+        check it against measured slopes, and draw its graph.
 
           microbp demo --folder pictures
         """,

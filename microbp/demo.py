@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from microbp.checks import gradcheck
+from microbp.checking.checks import gradcheck
 from microbp.losses import squared_error
 from microbp.nn import MLP
 from microbp.optim import SGD

@@ -16,12 +16,12 @@ import pytest
 
 import microbp
 from microbp import MLP, RULES, Rule, Value, squared_error
-from microbp.checks import gradcheck
+from microbp.checking.checks import gradcheck
+from microbp.checking.proofs import check_rule
+from microbp.checking.verdicts import GradientError, GradientReport
 from microbp.operations import operation
-from microbp.proofs import check_rule
 from microbp.traversal import topological
 from microbp.value import apply
-from microbp.verdicts import GradientError, GradientReport
 
 every_row = pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 

@@ -25,8 +25,8 @@ from microbp.rules import BUILT_IN, RULES
 UNMET = {
     ("optim.py", "some of the parameters were never changed before"): "the step is then taken Value by Value",
     ("show/formula.py", "raise _Unnamed"): "the picture then goes without a formula",
-    ("pieces.py", "raise Undecided"): "what cannot be proved is then compared at points",
-    ("pieces.py", "math domain error"): "a piece outside of the domain is passed over",
+    ("checking/pieces.py", "raise Undecided"): "what cannot be proved is then compared at points",
+    ("checking/pieces.py", "math domain error"): "a piece outside of the domain is passed over",
     ("compiler/kernels.py", "NotImplementedError"): "rows are checked when they are added to the table",
     ("engines.py", "raise"): "Ctrl-C, which ends a training without an error",
     ("__main__.py", "raise"): "who reads the output, as `head` does, has read enough",

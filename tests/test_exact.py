@@ -20,10 +20,10 @@ from sympy import Rational, Symbol
 
 import microbp
 from microbp import MLP, RULES, Rule, Value, squared_error, weighted_sum
-from microbp.exact import Evaluation, evaluate
-from microbp.exact_kinds import NoNumber, decimals, fractions, with_exact_literals
+from microbp.exact.evaluation import Evaluation, evaluate
+from microbp.exact.numbers import NoNumber, decimals, fractions, with_exact_literals
+from microbp.exact.symbols import import_sympy, symbols
 from microbp.operations import operation
-from microbp.symbols import import_sympy, symbols
 from microbp.traversal import topological, unique_names
 from microbp.value import apply
 
@@ -1342,7 +1342,7 @@ def test_a_long_chain_of_fractions_needs_no_recursion_and_no_sympy() -> None:
 import sys
 from fractions import Fraction
 from microbp import Value
-from microbp.exact import evaluate
+from microbp.exact.evaluation import evaluate
 x = z = Value(0.5, "x")
 for _ in range(100_000):
     z = z + 1

@@ -26,17 +26,17 @@ from test_stepper import agree, numbers as shown_numbers
 
 import microbp
 from microbp import MLP, RULES, Value, explain, explore, fit, graph, squared_error, tree, units
-from microbp.checks import gradcheck
-from microbp.exact import evaluate
-from microbp.exact_kinds import NoNumber, decimals, fractions
+from microbp.checking.checks import gradcheck
+from microbp.checking.proofs import check_rule
+from microbp.exact.evaluation import evaluate
+from microbp.exact.numbers import NoNumber, decimals, fractions
+from microbp.exact.symbols import symbols
 from microbp.expressions import ExpressionError, parse
 from microbp.grammar import DEEPEST, LONGEST
 from microbp.operations import OWN, Operation, operation
-from microbp.proofs import check_rule
 from microbp.rules import BUILT_IN, Rule
 from microbp.show.formula import as_html
 from microbp.show.javascript import as_javascript
-from microbp.symbols import symbols
 from microbp.traversal import derivatives
 
 

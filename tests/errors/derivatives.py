@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 
 from microbp import Value, compile, grad, gradients, hvp, jacobian, jvp, logsumexp, sqrt, value_and_grad, vjp
-from microbp.checks import gradcheck
-from microbp.exact import evaluate
-from microbp.proofs import check_rule
+from microbp.checking.checks import gradcheck
+from microbp.checking.proofs import check_rule
+from microbp.exact.evaluation import evaluate
 from microbp.rules import Rule
 
 TITLE = "Derivatives"
@@ -116,6 +116,7 @@ ENTRIES = {
     "a check by an argument that is not there": lambda: gradcheck(square, 2.0, argnums=1),
     "a check by an argument twice": lambda: gradcheck(lambda x, y: x * y, 2.0, 3.0, argnums=(0, -2)),
     "a check of a graph by a number": lambda: gradcheck(E, 0.5),
+    "a check of no graph": lambda: gradcheck([]),
     "a check of a graph that is stale": lambda: gradcheck(stale()),
     "a check of a function that returns nothing": lambda: gradcheck(lambda x: [], 2.0),
     "a check of a function that returns a text": lambda: gradcheck(lambda x: "x", 2.0),

@@ -10,8 +10,8 @@ from unittest.mock import patch
 import sympy
 
 from microbp import Value, compile, explore
-from microbp.checks import gradcheck
-from microbp.exact import evaluate
+from microbp.checking.checks import gradcheck
+from microbp.exact.evaluation import evaluate
 from microbp.expressions import parse
 from microbp.operations import OWN, operation
 from microbp.rules import RULES

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, NamedTuple
 
-from microbp.symbols import Symbols, import_sympy, symbols
+from microbp.exact.symbols import Symbols, import_sympy, symbols
 
 Expression = Any  # SymPy's
 

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 from microbp.arguments import described
-from microbp.exact_kinds import NoNumber, Numbers, decimals, fractions, plain_floats
-from microbp.symbols import symbols
+from microbp.exact.numbers import NoNumber, Numbers, decimals, fractions, plain_floats
+from microbp.exact.symbols import symbols
 from microbp.traversal import leaves, topological, unique_names
 from microbp.value import MOST_INTRODUCED, Value, as_float, check_value, computed, name_of
 

@@ -14,13 +14,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 from microbp.arguments import check_flag, counted, described
+from microbp.checking.local_slopes import measured
+from microbp.checking.pieces import Expression, Piece, Undecided
+from microbp.checking.verdicts import GradientError, LocalComparison
+from microbp.exact.symbols import import_sympy, symbols
 from microbp.functions import apply_to_groups
-from microbp.local_slopes import measured
 from microbp.operations import Operation
-from microbp.pieces import Expression, Piece, Undecided
 from microbp.rules import RULES, Rule, many
-from microbp.symbols import import_sympy, symbols
-from microbp.verdicts import GradientError, LocalComparison
 
 LENGTHS = (1, 2, 3)  # of sequences of operands
 PLAIN_NUMBERS = (*range(-3, 5), Fraction(1, 2))  # that a row may hold, beside any n

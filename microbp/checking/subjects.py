@@ -10,12 +10,12 @@ from operator import index
 from typing import Any
 
 from microbp.arguments import counted, described
-from microbp.differentiation import dependent, gradients
-from microbp.local_slopes import Numbers, forward_of
+from microbp.checking.local_slopes import Numbers, forward_of
+from microbp.differentiation import check_fresh, dependent, gradients
 from microbp.operations import Operation
 from microbp.structures import Structure, entries, flat, like
 from microbp.transforms import jacobian
-from microbp.traversal import first_stale, leaves, unique_names
+from microbp.traversal import leaves, unique_names
 from microbp.value import Value, as_float, as_value, computed, name_of
 
 
@@ -55,8 +55,10 @@ class Subject:
 def of_graph(output: Structure, arguments: Sequence[Structure], order: int) -> list[Subject]:
     """A graph and what it is differentiated by, and the same for its derivatives, up to `order`."""
     ends = _values(output)
+    if not ends:
+        raise ValueError("gradcheck: at least one Value that was computed is needed, and none came")
     inputs = _values(arguments) if arguments else leaves(*ends)
-    _check_fresh(ends)
+    check_fresh("gradcheck", *ends)
     names = unique_names(*ends)
     outputs = [(names[end], end) for end in ends]
     by = [(names.get(input, name_of(input)), input) for input in inputs]
@@ -77,15 +79,6 @@ def _values(structure: Structure) -> list[Value]:
                 f"it is differentiated by; {described(each)} came"
             )
     return found
-
-
-def _check_fresh(outputs: Sequence[Value]) -> None:
-    stale = first_stale(*outputs)
-    if stale is not None:
-        raise ValueError(
-            f"gradcheck: {name_of(stale)!r} no longer follows from what it was computed from, as some .data "
-            "was assigned since; run the graph again with recompute() first"
-        )
 
 
 def _replayed(outputs: Sequence[Value], inputs: Sequence[Value], k: int) -> Callable[[float], Numbers]:
@@ -167,7 +160,7 @@ class _Opening:
         if not found:
             raise ValueError(f"gradcheck: {self.name} returned no number that could be differentiated")
         outputs = [as_value(each.content, f"gradcheck: the result of {self.name}") for each in found]
-        _check_fresh(outputs)
+        check_fresh("gradcheck", *outputs)
 
         def by(k: int) -> Callable[[float], Numbers]:
             before, after = self._numbers[:k], self._numbers[k + 1 :]
@@ -192,7 +185,8 @@ class _Opening:
     def _results(self, f: Callable[..., Any], numbers: Numbers, count: int) -> Numbers:
         found = flat(self._called(f, numbers)[1])
         if len(found) != count:
-            raise TypeError(f"gradcheck: {self.name} returned {count} numbers, and {len(found)} near by")
+            first = counted(count, "number")
+            raise TypeError(f"gradcheck: {self.name} returned {first}, and {len(found)} near by")
         return [_as_number(each, f"gradcheck: the result of {self.name}") for each in found]
 
 

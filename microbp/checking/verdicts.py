@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microbp.arguments import counted
-from microbp.local_slopes import LocalSlope
+from microbp.checking.local_slopes import LocalSlope
 from microbp.measurement import Slope
 
 TRUST = 10  # how many times its estimated error a measured slope may be off

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from microbp.exact_kinds import Numbers, as_fraction, check_size
+from microbp.exact.numbers import Numbers, as_fraction, check_size
 from microbp.kinds import Kind
 from microbp.rules import Rule
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from microbp.arguments import check_count, check_flag, counted
-from microbp.local_slopes import distinct, measured
+from microbp.checking.local_slopes import distinct, measured
+from microbp.checking.subjects import Subject, of_function, of_graph
+from microbp.checking.verdicts import Comparison, GradientError, GradientReport, LocalComparison
 from microbp.measurement import slope_at
-from microbp.subjects import Subject, of_function, of_graph
 from microbp.traversal import derivatives
 from microbp.value import Value, as_float, computed
-from microbp.verdicts import Comparison, GradientError, GradientReport, LocalComparison
 
 MOST_WORK = 4_000_000  # operations computed to measure the derivatives by the inputs
 EVALUATIONS = 15  # of a function to measure one of its slopes, as a rule
