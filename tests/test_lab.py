@@ -1,4 +1,4 @@
-"""The lab of backward passes, example 07: where each goes wrong, and whether the reasons given are true."""
+"""The lab of backward passes, example 06: where each goes wrong, and whether the reasons given are true."""
 
 import random
 import re
@@ -19,7 +19,7 @@ from microbp.passes import brief
 from microbp.show.picture import Picture
 from microbp.traversal import derivatives, topological, unique_names
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "07_why_the_order_matters.py"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "06_why_the_order_matters.py"
 
 
 @pytest.fixture(scope="module")
@@ -324,10 +324,10 @@ def test_an_expression_of_the_reader(tmp_path):
     assert "Right at every node." in done.stdout, "depth first, as only a leaf is used twice"
     written = {picture.name for picture in (tmp_path / "here").iterdir()}
     assert written == {
-        "07-in-order.svg",
-        "07-depth-first.svg",
-        "07-overwriting.svg",
-        "07-not-restarting.svg",
+        "06-in-order.svg",
+        "06-depth-first.svg",
+        "06-overwriting.svg",
+        "06-not-restarting.svg",
     }
     assert not list((tmp_path / "pictures").iterdir())
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 03. A worksheet, with published numbers
+# # 05. A worksheet, with published numbers
 #
 # Matt Mazur's "A Step by Step Backpropagation Example" (2015) computes one step of
 # backpropagation by hand, and thousands of people have learned from it.  The network has two
@@ -39,7 +39,7 @@ print(deltas(E))
 
 # %%
 for view in ("values", "units"):
-    print(graph(E, view=view).save(PICTURES / f"03-worksheet-{view}.svg").name)
+    print(graph(E, view=view).save(PICTURES / f"05-worksheet-{view}.svg").name)
 
 # %% [markdown]
 # ## On paper

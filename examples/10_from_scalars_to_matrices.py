@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 08. From scalars to matrices
+# # 10. From scalars to matrices
 #
 # Textbooks write backpropagation with matrices: D1 = (D2 W2ᵀ) · Z1 · (1 − Z1), dE/dW1 = Z0ᵀ D1.
 # Where do they come from?  From nowhere: they are what the single products and sums of one
@@ -56,7 +56,7 @@ def loss(x, t):
 x, t = [Value(0.5, "x[1]"), Value(-1.0, "x[2]")], Value(1.0, "t")
 E = loss(x, t)
 E.backward()
-print(graph(E, view="units").save(PICTURES / "08-one-sample.svg").name)
+print(graph(E, view="units").save(PICTURES / "10-one-sample.svg").name)
 
 # %% [markdown]
 # ## What is found in it

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10. Newton, Levenberg and Marquardt
+# # 18. Newton, Levenberg and Marquardt
 #
 # Gradient descent knows the slope of a loss.  With the second derivatives one knows its curvature
 # too, and can step to where the bottom would be if the loss were a parabola:
@@ -233,5 +233,5 @@ for ax in (curve, left, right):
     ax.legend()
     ax.grid(alpha=0.3)
 figure.tight_layout()
-figure.savefig(PICTURES / "10-digits-that-double.svg", metadata={"Date": None})
+figure.savefig(PICTURES / "18-digits-that-double.svg", metadata={"Date": None})
 plt.close(figure)

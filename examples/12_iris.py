@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06. Fisher's irises
+# # 12. Fisher's irises
 #
 # In 1936 R. A. Fisher asked whether four measurements tell three species of iris apart.  The
 # table has 50 flowers of each: the lengths and widths of their sepals and petals, in centimetres.
@@ -76,7 +76,7 @@ history = learn(network, standardise(train_X), train_Y, epochs=60, validation=(h
 print(network, history, sep="\n")
 print(f"right: {accuracy(network, standardise(train_X), train_Y):.1%} of the training flowers", end=", ")
 print(f"{accuracy(network, held_out, test_Y):.1%} of those held out")
-keep(history.plot(log=True), "06-iris-loss.svg")
+keep(history.plot(log=True), "12-iris-loss.svg")
 
 # %% [markdown]
 # Which are mistaken for which?  A row for each species as it is, a column for what was predicted.
@@ -142,4 +142,4 @@ learn(network, petals, Y, epochs=60)
 print(f"right from petals alone: {accuracy(network, petals, Y):.1%} of all {len(X)}")
 ax = plot_decision(network, petals, Y, names=IRIS_SPECIES)
 ax.set(xlabel="petal length, standardised", ylabel="petal width, standardised")
-keep(ax, "06-iris-petals.svg")
+keep(ax, "12-iris-petals.svg")

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07. Why the order matters
+# # 06. Why the order matters
 #
 # The chain rule is two lines, and they are right in any engine.  What goes wrong is *when* they are
 # applied.  Here are three backward passes that are often written, each wrong in its own way, beside
@@ -8,7 +8,7 @@
 #
 # Another graph: change `TEXT` and `NUMBERS` below, or give your own when you start the script,
 #
-#     python examples/07_why_the_order_matters.py "a*b + tanh(a)" a=2 b=-3
+#     python examples/06_why_the_order_matters.py "a*b + tanh(a)" a=2 b=-3
 #
 # and its pictures are saved in the folder you are in.
 
@@ -273,11 +273,11 @@ def show(output, run):
         print(row + ("   <- first wrong" if node in wrong[:1] else "   wrong" if node in wrong else ""))
     print(REASONS[run](output, wrong[0]) if wrong else "Right at every node.")
     notes = dict.fromkeys(wrong[:1], ", first wrong")
-    return draw(output, gradient, notes, f"07-{title.replace(' ', '-')}.svg")
+    return draw(output, gradient, notes, f"06-{title.replace(' ', '-')}.svg")
 
 
 # %%
-if __name__ == "__main__" and Path(sys.argv[0]).stem == "07_why_the_order_matters" and sys.argv[1:]:
+if __name__ == "__main__" and Path(sys.argv[0]).stem == "06_why_the_order_matters" and sys.argv[1:]:
     TEXT, *NUMBERS = sys.argv[1:]
     PICTURES = Path()
 try:
@@ -293,7 +293,7 @@ print(steps(E))
 # %%
 right, passed_on = in_order(E)
 turns = {node: f", turn {k}" for k, node in enumerate(passed_on, start=1) if node.inputs and node is not E}
-draw(E, right, turns, "07-in-order.svg")
+draw(E, right, turns, "06-in-order.svg")
 
 # %%
 show(E, depth_first)

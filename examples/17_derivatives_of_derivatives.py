@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 09. Derivatives of derivatives
+# # 17. Derivatives of derivatives
 #
 # A gradient is computed by products and sums of local derivatives.  So it is a graph too, and
 # what is a graph can be drawn, explained, and differentiated again.
@@ -45,7 +45,7 @@ assert (w.grad, b.grad) == (dE_dw.data, dE_db.data)
 
 zero_grad([w, x, b, t])
 dE_dw.backward()
-print(graph(dE_dw).save(PICTURES / "09-the-gradient-is-a-graph.svg").name)
+print(graph(dE_dw).save(PICTURES / "17-the-gradient-is-a-graph.svg").name)
 
 # %% [markdown]
 # What `backward` has left on this second graph are derivatives of dE/dw: on w the curvature of

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 04. XOR, the problem that needs a hidden unit
+# # 07. XOR, the problem that needs a hidden unit
 #
 # "One or the other, but not both" cannot be computed by a single unit: no line separates
 # (0,1) and (1,0) from (0,0) and (1,1).  In chapter 8 of *Parallel Distributed Processing*
@@ -109,7 +109,7 @@ x = [Value(1.0, "x[1]"), Value(1.0, "x[2]")]
 E = half_squared_error(direct(x), 0)
 E.backward()
 print(deltas(E))
-print(graph(E, view="units").save(PICTURES / "04-xor-direct.svg").name)
+print(graph(E, view="units").save(PICTURES / "07-xor-direct.svg").name)
 
 # %% [markdown]
 # ## Two hidden units, and local minima

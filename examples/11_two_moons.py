@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 05. Two moons, and the line between them
+# # 11. Two moons, and the line between them
 #
 # XOR has four patterns, and all of them are known.  Here are 300 points from two half circles,
 # blurred by noise, and the question is about points the network has *not* seen.  A quarter of
@@ -53,7 +53,7 @@ def keep(ax, name):
 # %%
 unit = Unit(2, seed=1)
 learn(unit)
-keep(plot_decision(unit, test_X, test_Y), "05-moons-one-unit.svg")
+keep(plot_decision(unit, test_X, test_Y), "11-moons-one-unit.svg")
 
 # %% [markdown]
 # ## Eight hidden units bend it
@@ -65,11 +65,11 @@ keep(plot_decision(unit, test_X, test_Y), "05-moons-one-unit.svg")
 # %%
 network = MLP(2, [8, 1], activation="tanh", output_activation="sigmoid", seed=1)
 history = learn(network)
-keep(plot_decision(network, test_X, test_Y), "05-moons-network.svg")
+keep(plot_decision(network, test_X, test_Y), "11-moons-network.svg")
 
 # %% [markdown]
 # The loss of the held-out samples falls with that of the training samples, and from about epoch
 # 20 on stays above it: part of what is learned then is true of the training samples only.
 
 # %%
-keep(history.plot(), "05-moons-loss.svg")
+keep(history.plot(), "11-moons-loss.svg")
