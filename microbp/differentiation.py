@@ -152,15 +152,15 @@ def _slopes(node: Value, along: set[Value]) -> list[tuple[Value, Term]]:
 def _slopes_of(rule: Rule, n_inputs: int) -> list[tuple[Callable[..., list[Term]] | None, range]]:
     """For each parameter of a row its local derivatives, and the places there of a node's inputs.
 
-    The index of a pick has none; while a program is compiled it may be a Value.
+    The index of a pick has none; while a program is compiled it may be a Value.  A plain number that
+    is held last stands behind all inputs.
     """
     n_operands = n_inputs + (rule.place is not None)
     found = []
     for name, group in zip(rule.parameters, rule.group(range(n_operands))):
         numbers = group if isinstance(group, list) else [group]
-        first = int(rule.place == 0 and numbers[0] == 0)  # a plain number there is no input
-        last = len(numbers) - int(rule.place == -1 and numbers[-1] == n_operands - 1)
-        found.append((rule.read_slopes(name, VALUES), range(first, last)))
+        held_first = rule.place == 0 and numbers[0] == 0
+        found.append((rule.read_slopes(name, VALUES), range(int(held_first), len(numbers))))
     return found
 
 
