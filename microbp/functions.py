@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from operator import pow
 from typing import Any, SupportsFloat
 
@@ -177,12 +178,18 @@ def pick(values: Iterable[Operand], index: SupportsFloat) -> Value:
         return f"pick: there is no value {place!r} among {len(xs)}; they count from 0 to {len(xs) - 1}"
 
     if isinstance(index, Value) and index.traced:
-        index.demand(lambda n: (n >= 0) & (n < len(xs)) & (n % 1 == 0), IndexError, missing)
+        index.demand(is_place(len(xs)), IndexError, missing)
         return apply(RULES["pick"], (*xs, index))
     place = as_float(index, "pick")
     if place not in range(len(xs)):
         raise IndexError(missing(index))
     return apply(RULES["pick"].holding(-1), (*xs, int(place)))
+
+
+@cache
+def is_place(count: int) -> Callable[[Any], Any]:
+    """Whether a number, or each of an array, is the place of one of so many; one function for each count."""
+    return lambda n: (n >= 0) & (n < count) & (n % 1 == 0)
 
 
 def weighted_sum(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Operand | None = None) -> Value:

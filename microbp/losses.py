@@ -15,7 +15,7 @@ from typing import Any
 
 from microbp import functions
 from microbp.arguments import counted, described, in_order
-from microbp.functions import logsumexp, pick, softplus, weighted_sum
+from microbp.functions import is_place, logsumexp, pick, softplus, weighted_sum
 from microbp.value import Operand, Value, as_float, as_value, is_real
 
 OneOrMany = Operand | Sequence[Operand]
@@ -178,17 +178,17 @@ def _loss(value: Value) -> Value:
 
 
 def _check_probability(t: Value) -> None:
-    _check(
-        t,
-        lambda number: (number >= 0.0) & (number <= 1.0),
-        "a target of cross-entropy is a probability from 0 to 1, not {:.6g}",
-    )
+    _check(t, _is_probability, "a target of cross-entropy is a probability from 0 to 1, not {:.6g}")
+
+
+def _is_probability(number: Any) -> Any:
+    return (number >= 0.0) & (number <= 1.0)
 
 
 def _check_class(target: Operand, n_classes: int) -> None:
     message = f"cross_entropy: there is no class {{:g}}; they count from 0 to {n_classes - 1}"
     if isinstance(target, Value) and target.traced:
-        target.demand(lambda n: (n >= 0) & (n < n_classes) & (n % 1 == 0), IndexError, message.format)
+        target.demand(is_place(n_classes), IndexError, message.format)
         return
     number = as_float(target, "cross_entropy: the class")
     if number not in range(n_classes):

@@ -1210,3 +1210,30 @@ def test_what_is_collected_together_with_a_program_can_still_look_at_its_paramet
     del witness, network, program
     gc.collect()
     assert seen == [expected]
+
+
+def test_what_is_asked_several_times_of_a_sample_is_checked_once():
+    """As where one token picks from sixteen columns of a table."""
+    asked = []
+
+    def holds(numbers):
+        asked.append([*numbers])
+        return numbers >= 0
+
+    def double(x):
+        for _ in range(3):
+            x.demand(holds, ValueError, "{} is negative".format)
+        return p * x
+
+    p = Value(2.0)
+    program = compile(double)
+    assert [*program([1.0, 3.0])] == [2.0, 6.0]
+    assert asked == [[1.0, 3.0]]
+    with pytest.raises(ValueError, match=r"sample 2: -1\.0 is negative"):
+        program([1.0, -1.0])
+
+    table = [[Value(float(10 * i + j)) for j in range(3)] for i in range(4)]
+    program = compile(lambda k: microbp.sum([pick(row, k) for row in table]))
+    assert [*program([0, 2])] == [60.0, 68.0]
+    with pytest.raises(IndexError, match="sample 3: pick: there is no value 3"):
+        program([0, 2, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -101,9 +101,13 @@ class Compiled:
 
     def check_demands(self, columns: Array) -> None:
         """Raise what the function asks of its samples and one of them does not hold."""
+        inputs = dict(zip(flat(self.recording.inputs), columns))
+        known: dict[Value, Any] = {}
         for demand in self.recording.demands:
-            with np.errstate(all="ignore"):  # what is not finite is found when the batch is run
-                numbers = self._numbers(demand.node, columns)
+            if demand.node not in known:
+                with np.errstate(all="ignore"):  # what is not finite is found when the batch is run
+                    known[demand.node] = self._numbers(demand.node, inputs)
+            numbers = known[demand.node]
             if numbers is None:
                 continue
             wrong = np.flatnonzero(
@@ -113,9 +117,8 @@ class Compiled:
                 number = float(np.broadcast_to(numbers, columns.shape[1:])[wrong[0]])
                 raise demand.error(f"sample {wrong[0] + 1}: {demand.message(number)}")
 
-    def _numbers(self, node: Value, columns: Array) -> Any:
+    def _numbers(self, node: Value, inputs: Mapping[Value, Any]) -> Any:
         """What a node is for every sample, where it depends on the samples alone."""
-        inputs = dict(zip(flat(self.recording.inputs), columns))
         found: dict[Value, Any] = {}
         for each in topological(node):
             if each.rule is None:

@@ -177,7 +177,7 @@ def _trace(
     inputs = [_inputs(name, shape, (), asked) for name, shape in zip(names, shapes)]
     try:
         outputs = function(*inputs)
-        demands = list(asked)
+        demands = _each_once(asked)
     finally:
         asked.clear()  # it holds nodes that hold it
     _check_outputs(outputs, f"{name} returned")
@@ -199,6 +199,14 @@ def _inputs(name: str, shape: tuple[int, ...], place: tuple[int, ...], demands: 
     if not shape:
         return Traced.input(f"{name}[{','.join(map(str, place))}]" if place else name, demands)
     return [_inputs(name, shape[1:], (*place, i), demands) for i in range(1, shape[0] + 1)]
+
+
+def _each_once(demands: Iterable[Demand]) -> list[Demand]:
+    """The first of those that ask the same of the same node: a table looked up by rows asks once."""
+    found: dict[tuple[Value, Callable[[Any], Any]], Demand] = {}
+    for demand in demands:
+        found.setdefault((demand.node, demand.holds), demand)
+    return list(found.values())
 
 
 def _check_outputs(outputs: Structure, came: str) -> None:
