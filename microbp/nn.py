@@ -146,7 +146,7 @@ class Layer:
     """Units side by side, each seeing all inputs.
 
     Weights are drawn by `seed`: uniformly within sqrt(6 / (inputs + units)) for tanh, linear and
-    functions of your own, four times that for sigmoid (Glorot and Bengio 2010), and normally
+    functions of your own (Glorot and Bengio 2010), four times that for sigmoid, and normally
     with standard deviation sqrt(2 / inputs) for relu (He and others 2015).
 
     >>> layer = Layer(3, 2, activation="tanh", seed=1)
