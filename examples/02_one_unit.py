@@ -58,8 +58,14 @@ print(deltas(E))
 assert abs(unit.delta - u.grad) < 1e-15
 
 # %%
-for view in ("values", "units"):
-    print(graph(E, view=view).save(PICTURES / f"02-unit-{view}.svg").name)
+picture = graph(E, view="values")
+print(picture.save(PICTURES / "02-unit-values.svg").name)
+picture
+
+# %%
+picture = graph(E, view="units")
+print(picture.save(PICTURES / "02-unit-units.svg").name)
+picture
 
 # %% [markdown]
 # ## What the sigmoid does to delta

@@ -113,7 +113,9 @@ delta_k = [unit.delta for unit in output]
 print(deltas(E))
 
 # %%
-print(graph(E, view="units").save(PICTURES / "03-post-units.svg").name)
+picture = graph(E, view="units")
+print(picture.save(PICTURES / "03-post-units.svg").name)
+picture
 
 # %% [markdown]
 # ## Equations 1 to 3

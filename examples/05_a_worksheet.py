@@ -38,8 +38,14 @@ print()
 print(deltas(E))
 
 # %%
-for view in ("values", "units"):
-    print(graph(E, view=view).save(PICTURES / f"05-worksheet-{view}.svg").name)
+picture = graph(E, view="values")
+print(picture.save(PICTURES / "05-worksheet-values.svg").name)
+picture
+
+# %%
+picture = graph(E, view="units")
+print(picture.save(PICTURES / "05-worksheet-units.svg").name)
+picture
 
 # %% [markdown]
 # ## On paper

@@ -56,7 +56,9 @@ def loss(x, t):
 x, t = [Value(0.5, "x[1]"), Value(-1.0, "x[2]")], Value(1.0, "t")
 E = loss(x, t)
 E.backward()
-print(graph(E, view="units").save(PICTURES / "10-one-sample.svg").name)
+picture = graph(E, view="units")
+print(picture.save(PICTURES / "10-one-sample.svg").name)
+picture
 
 # %% [markdown]
 # ## What is found in it

@@ -45,7 +45,9 @@ assert (w.grad, b.grad) == (dE_dw.data, dE_db.data)
 
 zero_grad([w, x, b, t])
 dE_dw.backward()
-print(graph(dE_dw).save(PICTURES / "17-the-gradient-is-a-graph.svg").name)
+picture = graph(dE_dw)
+print(picture.save(PICTURES / "17-the-gradient-is-a-graph.svg").name)
+picture
 
 # %% [markdown]
 # What `backward` has left on this second graph are derivatives of dE/dw: on w the curvature of

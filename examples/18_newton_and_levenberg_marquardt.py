@@ -234,4 +234,3 @@ for ax in (curve, left, right):
     ax.grid(alpha=0.3)
 figure.tight_layout()
 figure.savefig(PICTURES / "18-digits-that-double.svg", metadata={"Date": None})
-plt.close(figure)

@@ -1,5 +1,6 @@
 """Every example runs, says what it claims, and its pictures are drawn."""
 
+import json
 import re
 from itertools import pairwise
 
@@ -9,8 +10,10 @@ from example_runs import EXAMPLES, run
 
 from microbp import RULES
 
+every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+
+@every_example
 def test_an_example_runs_and_its_pictures_are_kept_with_it(path):
     printed, pictures, _ = run(path.name[:2])
     assert printed
@@ -19,13 +22,37 @@ def test_an_example_runs_and_its_pictures_are_kept_with_it(path):
     assert all(picture.stat().st_size > 1000 for picture in pictures)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@every_example
 def test_an_example_is_a_notebook_in_cells(path):
-    cells = re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M)
-    assert cells[0] == "" and cells[1].startswith(f" [markdown]\n# # {path.name[:2]}. ")
-    for cell in cells[1:]:
-        if cell.startswith(" [markdown]\n"):
-            assert all(line.startswith("#") for line in cell.splitlines()[1:] if line)
+    (kind, first), *_ = cells(path)
+    assert kind == "markdown" and first.startswith(f"# {path.name[:2]}. ")
+
+
+@every_example
+def test_the_notebook_with_outputs_is_that_of_the_script(path):
+    """Made by the command in the README; to be made again where a script has changed."""
+    notebook = json.loads((path.parent / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))
+    made_of = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert made_of == cells(path)
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    assert any({"image/svg+xml", "image/png"} & {*each.get("data", {})} for each in outputs)
+    assert [each for each in outputs if each["output_type"] == "error" or each.get("name") == "stderr"] == []
+
+
+def cells(path):
+    """The cells of a script, each as its kind and its text."""
+    before, *texts = re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M)
+    assert before == ""
+    found = []
+    for text in texts:
+        heading, *lines = text.rstrip().split("\n")
+        if heading == " [markdown]":
+            assert all(line.startswith("#") for line in lines if line)
+            found.append(("markdown", "\n".join(line[2:] for line in lines if line)))
+        else:
+            assert heading == ""
+            found.append(("code", "\n".join(lines).strip("\n")))
+    return found
 
 
 def test_the_first_example_follows_the_chain_rule_by_hand():
@@ -51,29 +78,6 @@ def test_the_worksheet_gives_the_published_numbers():
     assert "E = 0.0000351085 before update 10000" in printed
     assert "4 of 39 right (2 following from an earlier mistake), 1 wrong, 34 not answered" in printed
     assert "the slope z * (1 - z) was forgotten" in printed
-
-
-def test_xor_is_learned_with_one_hidden_unit_and_direct_connections():
-    printed, *_ = run("07")
-    assert "sweeps needed from ten starts" in printed
-    table = re.findall(r"\[(\d), (\d)\]   hidden (\S+)   output (\S+)", printed)
-    hidden = {(a, b): float(h) for a, b, h, _ in table}
-    assert all(round(float(y)) == (a != b) for a, b, _, y in table)
-    assert hidden["0", "0"] > 0.9 and max(hidden["0", "1"], hidden["1", "0"], hidden["1", "1"]) < 0.1
-    [solved] = re.findall(r"(\d+) of 20 starts learned XOR", printed)
-    assert 10 <= int(solved) <= 20
-
-
-def test_a_network_bends_the_line_between_two_moons():
-    printed, pictures, _ = run("11")
-    held_out = [float(share) for share in re.findall(r"(\S+)% of those held out", printed)]
-    assert len(held_out) == 2
-    assert held_out[0] < 90 < held_out[1]
-    assert len(pictures) == 3
-    for picture in pictures:
-        text = picture.read_text(encoding="utf-8")
-        assert len(text) < 150_000
-        assert "<dc:date>" not in text, "the same picture each time"
 
 
 def test_irises_are_told_apart_saved_and_loaded():

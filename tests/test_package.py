@@ -117,5 +117,18 @@ def test_the_readmes_table_of_operations_is_the_table():
 def test_the_readmes_links_and_pictures_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
-    assert links
+    pictures = re.findall(r'<img src="([^"]+)"', text)
+    assert links and pictures
+    links += pictures
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_lists_every_example_with_a_line_and_a_picture_of_its_own():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = r'^\| <img src="examples/pictures/(\d\d)-.*> \| \[(\d\d) .*\]\(examples/(.+?)\) \| (.+) \|$'
+    rows = re.findall(row, text, re.M)
+    assert [name for *_, name, _ in rows] == [
+        path.name for path in sorted((ROOT / "examples").glob("[0-9]*.py"))
+    ]
+    for picture, number, name, line in rows:
+        assert picture == number == name[:2] and line
