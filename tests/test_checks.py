@@ -763,6 +763,19 @@ def test_operations_of_your_own_are_proved() -> None:
     assert str(clip).endswith("  proved for x > -1, x > 1; x > -1, x < 1; x < -1")
 
 
+@pytest.mark.parametrize(
+    "row, slope, side",
+    [("abs(x - 1)", "1", "x < 1"), ("abs(1 - x)", "-1", "x > 1"), ("relu(3 - 2 * x)", "-2", "2*x > 3")],
+)
+def test_a_partial_that_is_wrong_on_one_side_is_wrong_at_a_point_of_that_side(
+    row: str, slope: str, side: str
+) -> None:
+    report = check_rule(own("bent", row, slope), raise_error=False)
+    found = re.search(r"is wrong for (.+): it says .+; at x = (-?\d+/\d+) ", str(report))
+    assert found and found[1] == side
+    assert eval(side, {"x": Fraction(found[2])})
+
+
 def test_what_sympy_cannot_decide_is_evidence_and_said_to_be() -> None:
     hinge = own("hinge", "relu(1 - x * y)", "-y * step(1 - x * y)", "-x * step(1 - x * y)", operands="x y")
     report = check_rule(hinge)
