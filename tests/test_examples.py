@@ -32,7 +32,7 @@ def test_an_example_is_a_notebook_in_cells(path):
 def test_the_notebook_with_outputs_is_that_of_the_script(path):
     """Made by the command in the README; to be made again where a script has changed."""
     notebook = json.loads((path.parent / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))
-    made_of = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    made_of = [(cell["cell_type"], "".join(cell["source"]).strip("\n")) for cell in notebook["cells"]]
     assert made_of == cells(path)
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     assert any({"image/svg+xml", "image/png"} & {*each.get("data", {})} for each in outputs)
