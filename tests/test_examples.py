@@ -39,6 +39,15 @@ def test_the_notebook_with_outputs_is_that_of_the_script(path):
     assert [each for each in outputs if each["output_type"] == "error" or each.get("name") == "stderr"] == []
 
 
+@every_example
+def test_an_example_speaks_of_examples_that_are_there(path):
+    text = path.read_text(encoding="utf-8")
+    numbers = re.findall(r"(?:example|chapter|number)s? (\d\d)\b", text)
+    assert [number for number in numbers if not any(each.name.startswith(number) for each in EXAMPLES)] == []
+    links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
 def cells(path):
     """The cells of a script, each as its kind and its text."""
     before, *texts = re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M)
