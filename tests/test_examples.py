@@ -41,10 +41,10 @@ def test_the_notebook_with_outputs_is_that_of_the_script(path):
 
 @every_example
 def test_an_example_speaks_of_examples_that_are_there(path):
-    text = path.read_text(encoding="utf-8")
-    numbers = re.findall(r"(?:example|chapter|number)s? (\d\d)\b", text)
+    prose = "\n".join(text for kind, text in cells(path) if kind == "markdown")
+    numbers = re.findall(r"(?:example|chapter|number) (\d\d)\b", prose)
     assert [number for number in numbers if not any(each.name.startswith(number) for each in EXAMPLES)] == []
-    links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+    links = re.findall(r"\]\((?!http)([^)]+)\)", prose)
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
