@@ -1,10 +1,21 @@
-"""Fixtures of the tests that look at a page in a browser."""
+"""How the tests are shared out, and fixtures of those that look at a page in a browser."""
 
 import shutil
 
 import pytest
 
 collect_ignore = ["mutations.py"]  # which is run by hand
+
+
+@pytest.hookimpl(tryfirst=True)  # before they are dealt out
+def pytest_collection_modifyitems(config, items):
+    """With several processes, one file's tests stay together, and so do all that run the examples."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            name = item.path.name
+            group = "examples" if name.startswith("test_example") else name
+            item.add_marker(pytest.mark.xdist_group(group))
+
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
