@@ -7,14 +7,11 @@ import pytest
 collect_ignore = ["mutations.py"]  # which is run by hand
 
 
-@pytest.hookimpl(tryfirst=True)  # before they are dealt out
-def pytest_collection_modifyitems(config, items):
+def pytest_itemcollected(item):
     """With several processes, one file's tests stay together, and so do all that run the examples."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            name = item.path.name
-            group = "examples" if name.startswith("test_example") else name
-            item.add_marker(pytest.mark.xdist_group(group))
+    if item.config.pluginmanager.hasplugin("xdist"):
+        name = item.path.name
+        item.add_marker(pytest.mark.xdist_group("examples" if name.startswith("test_example") else name))
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
