@@ -1,18 +1,10 @@
-"""How the tests are shared out, and fixtures of those that look at a page in a browser."""
+"""Fixtures of the tests that look at a page in a browser."""
 
 import shutil
 
 import pytest
 
 collect_ignore = ["mutations.py"]  # which is run by hand
-
-
-def pytest_itemcollected(item):
-    """With several processes, one file's tests stay together, and so do all that run the examples."""
-    if item.config.pluginmanager.hasplugin("xdist"):
-        name = item.path.name
-        item.add_marker(pytest.mark.xdist_group("examples" if name.startswith("test_example") else name))
-
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
