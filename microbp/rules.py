@@ -126,13 +126,7 @@ class Rule:
         >>> RULES["max"].apart("equal(x, z) / ties(xs, z)")
         ('equal(x, z) / common', 'ties(xs, z)')
         """
-        of_a_member = {"i", *(name[:-1] for name in self.sequences)}
-        for part in ast.walk(_parse(partial)):
-            names = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
-            if isinstance(part, ast.Call) and names & {*self.sequences} and not names & of_a_member:
-                common = ast.unparse(part)
-                return ast.unparse(_parse(partial)).replace(common, "common"), common
-        return partial, ""
+        return _apart(partial, tuple(self.sequences))
 
     @property
     def own_functions(self) -> dict[str, Rule]:
@@ -457,6 +451,17 @@ _PLAIN = {"len": len, "zip": zip, "enumerate": enumerate, **CONSTANTS}
 
 
 # Rows as text.
+
+
+@cache
+def _apart(partial: str, sequences: tuple[str, ...]) -> tuple[str, str]:
+    of_a_member = {"i", *(name[:-1] for name in sequences)}
+    for part in ast.walk(_parse(partial)):
+        names = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+        if isinstance(part, ast.Call) and names & {*sequences} and not names & of_a_member:
+            common = ast.unparse(part)
+            return ast.unparse(_parse(partial)).replace(common, "common"), common
+    return partial, ""
 
 
 def _given(common: str) -> str:
