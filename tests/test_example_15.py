@@ -130,9 +130,6 @@ def test_momentum_overshoots_at_first():
     assert all(after < before for before, after in pairwise(distances[20:]))
 
 
-def test_the_pictures_are_small_and_always_the_same():
+def test_the_pictures_are_drawn():
     _, pictures, _ = run("15")
     assert [picture.name for picture in pictures] == ["15-bowl.svg", "15-valley.svg"]
-    for picture in pictures:
-        text = picture.read_text(encoding="utf-8")
-        assert len(text) < 150_000 and "<dc:date>" not in text

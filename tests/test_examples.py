@@ -19,7 +19,10 @@ def test_an_example_runs_and_its_pictures_are_kept_with_it(path):
     assert printed
     kept = {picture.stem for picture in (path.parent / "pictures").iterdir()}
     assert pictures and {picture.stem for picture in pictures} <= kept
-    assert all(picture.stat().st_size > 1000 for picture in pictures)
+    for picture in pictures:
+        text = picture.read_text(encoding="utf-8")
+        assert 1000 < len(text) < 150_000
+        assert "<dc:date>" not in text, "the same picture each time"
 
 
 @every_example
