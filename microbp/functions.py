@@ -15,6 +15,7 @@ from microbp.value import Operand, Value, apply, as_float, as_value
 
 _biased, _unbiased = of_several("weighted_sum"), of_several("weighted_sum", place=-1)
 _sum = of_several("sum")
+_cross_entropy = of_several("cross_entropy")
 
 
 def exp(x: Operand) -> Value:
@@ -225,6 +226,19 @@ def net_input(weights: Sequence[Operand], inputs: Sequence[Operand], bias: Opera
     return result
 
 
+def expected_surprise(ts: Sequence[Operand], xs: Sequence[Operand]) -> Value:
+    """-(t1 log(y1) + t2 log(y2) + ...) with y the softmax of x, as one node: as many t as x, at least one.
+
+    Its local derivatives are y (t1 + t2 + ...) - t along the x, and -log(y) along the t.
+
+    >>> node = expected_surprise([1.0, 0.0], [Value(3.0), Value(3.0)])
+    >>> f"{node:.4f}", [f"{partial:.4f}" for partial in node.partials]
+    ('0.6931', ['0.6931', '0.6931', '-0.5000', '0.5000'])
+    """
+    result: Value = _cross_entropy(ts, xs)
+    return result
+
+
 def _of_several(name: str, operands: Sequence[Operand]) -> Value:
     return apply_to_any(RULES[name], _at_least_one(name, operands))
 
@@ -260,14 +274,24 @@ def _power(x: Operand, n: Any) -> Operand:
     return 1 if n == 0 else x if n == 1 else as_value(x, "power") ** n
 
 
-def _equal(x: Operand, y: Operand) -> Operand:
+def equal(x: Operand, y: Operand) -> Operand:
+    """1 where two numbers are equal, else 0: of two numbers a number, of Values a node with slopes of 0.
+
+    >>> equal(2.0, 2.0), equal(Value(2.0), 3.0).data
+    (1.0, 0.0)
+    """
     if not isinstance(x, Value) and not isinstance(y, Value):
         return float(x == y)
     return apply(RULES["equal"], [as_value(x, "equal"), as_value(y, "equal")])
 
 
+def _log_softmax(xs: Sequence[Operand]) -> list[Value]:
+    z = logsumexp(xs)
+    return [x - z for x in xs]
+
+
 def _ties(xs: Sequence[Operand], z: Operand) -> Value:
-    return sum([_equal(x, z) for x in xs])
+    return sum([equal(x, z) for x in xs])
 
 
 def apply_to_groups(rule: Rule, groups: Sequence[Any]) -> Value:
@@ -303,8 +327,11 @@ VALUES = _Values(
         "max": max,
         "min": min,
         "logsumexp": logsumexp,
+        "softmax": softmax,
+        "log_softmax": _log_softmax,
+        "cross_entropy": expected_surprise,
         "pick": pick,
-        "equal": _equal,
+        "equal": equal,
         "ties": _ties,
         "dot": weighted_sum,
     },

@@ -15,7 +15,7 @@ from typing import Any
 
 from microbp import functions
 from microbp.arguments import counted, described, in_order
-from microbp.functions import is_place, logsumexp, pick, softplus, weighted_sum
+from microbp.functions import is_place, softplus, weighted_sum
 from microbp.value import Operand, Value, as_float, as_value, is_real
 
 OneOrMany = Operand | Sequence[Operand]
@@ -101,8 +101,8 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
     """The cross-entropy -sum_k t_k log(y_k) of y = softmax(u) from the inputs u of the output units.
 
     `target` is the number of the right class, counted from 0, or a probability for each class.
-    Computed as the log-sum-exp of the differences from the right class's u, which is finite and
-    accurate for all u.  Its derivative by u_k is y_k - t_k.
+    One node, finite and accurate to a few units in the last place for all u.  Its derivative by u_k is
+    y_k - t_k.
 
     Raises ValueError for probabilities that are negative or do not add up to 1, IndexError for
     a class that is not there.
@@ -126,10 +126,8 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
     us = [as_value(u, f"cross_entropy: input {k}") for k, u in enumerate(logits, start=1)]
     if not us:
         raise ValueError("cross_entropy: the list of inputs u is empty; there is one for each class")
-    number: Any = target
-    if isinstance(number, Value) or is_real(number):
-        _check_class(number, len(us))
-        right = pick(us, number)
+    if isinstance(target, Value) or is_real(target):
+        us, ts = _paired("cross_entropy", us, _of_class(target, len(us)))
     else:
         us, ts = _paired("cross_entropy", us, target)
         for t in ts:
@@ -139,8 +137,7 @@ def cross_entropy(logits: Sequence[Operand], target: Operand | Sequence[Operand]
             lambda total: abs(total - 1.0) <= 1e-9,
             "cross_entropy: the probabilities of the classes add up to {:.6g}, not to 1",
         )
-        right = weighted_sum(ts, us)
-    return _loss(logsumexp([u - right for u in us]))
+    return _loss(functions.expected_surprise(ts, us))
 
 
 def _paired(name: str, predicted: OneOrMany, target: OneOrMany) -> tuple[list[Value], list[Value]]:
@@ -185,14 +182,16 @@ def _is_probability(number: Any) -> Any:
     return (number >= 0.0) & (number <= 1.0)
 
 
-def _check_class(target: Operand, n_classes: int) -> None:
+def _of_class(target: Any, n_classes: int) -> list[Operand]:
+    """The probabilities that say for certain which class it is: 1 for the right one, 0 for all others."""
     message = f"cross_entropy: there is no class {{:g}}; they count from 0 to {n_classes - 1}"
     if isinstance(target, Value) and target.traced:
         target.demand(is_place(n_classes), IndexError, message.format)
-        return
+        return [functions.equal(target, k) for k in range(n_classes)]
     number = as_float(target, "cross_entropy: the class")
     if number not in range(n_classes):
         raise IndexError(message.format(number))
+    return [float(k == number) for k in range(n_classes)]
 
 
 def _check(value: Value, holds: Callable[[Any], Any], message: str) -> None:

@@ -113,18 +113,18 @@ class Rule:
             return None
         member = {each[:-1]: f"{each}[i]" for each in self.parameters if many(each) and many(name)}
         own, common = self.apart(partial)
-        text = f"[{_write_names(own, member)} {_given(common)}for i in places]"
+        text = f"[{_write_names(own, member)} {_given(common)} for i in places]"
         return eval(  # type: ignore[no-any-return]
             f"lambda z, places, {', '.join(self.parameters)}: {text}", self._scope(kind)
         )
 
-    def apart(self, partial: str) -> tuple[str, str]:
-        """A member's partial with `common` for what it says of the whole sequence, and that; '' for nothing.
+    def apart(self, partial: str) -> tuple[str, dict[str, str]]:
+        """A member's partial with names for what it says of whole sequences, and what they stand for.
 
         What is common to the members is to be computed once, not once for each.
 
         >>> RULES["max"].apart("equal(x, z) / ties(xs, z)")
-        ('equal(x, z) / common', 'ties(xs, z)')
+        ('equal(x, z) / common1', {'common1': 'ties(xs, z)'})
         """
         return _apart(partial, tuple(self.sequences))
 
@@ -214,7 +214,7 @@ class Rule:
                 members = ", ".join(each[:-1] for each in sequences)
                 own, common = self.apart(partial)
                 walk = f"for i, ({members},) in enumerate(zip({', '.join(sequences)}))"
-                yield f"*[{own} {_given(common)}{walk}]"
+                yield f"*[{own} {_given(common)} {walk}]"
 
     def _limits(self, z: float, groups: list[Any]) -> tuple[float, ...]:
         """The slopes where Python's arithmetic raises and IEEE 754's gives the limit."""
@@ -267,7 +267,9 @@ RULES = {rule.name: rule for rule in [
     Rule("cos",            "cos",      "x",       "cos(x)",             ("-sin(x)",), "a finite x"),
     Rule("max",            "max",      "xs",      "max(xs)",            ("equal(x, z) / ties(xs, z)",)),
     Rule("min",            "min",      "xs",      "min(xs)",            ("equal(x, z) / ties(xs, z)",)),
-    Rule("logsumexp",      "log Σ exp", "xs",     "logsumexp(xs)",      ("exp(x - z)",)),
+    Rule("logsumexp",      "log Σ exp", "xs",     "logsumexp(xs)",      ("softmax(xs)[i]",)),
+    Rule("cross_entropy",  "cross-entropy", "ts xs", "cross_entropy(ts, xs)",
+         ("-log_softmax(xs)[i]", "softmax(xs)[i] * sum(ts) - t")),
     Rule("pick",           "pick",     "xs n",    "pick(xs, n)",        ("equal(i, n)", None)),
     Rule("weighted_sum",   "Σ",        "ws xs b", "dot(ws, xs) + b",    ("x", "w", "1")),
     # locally constant: what the slopes of relu, abs and max are made of, so that these differentiate again
@@ -323,13 +325,48 @@ def _min(xs: Sequence[float]) -> float:
     return math.nan if any(map(math.isnan, xs)) else min(xs)
 
 
+def _powers(xs: Sequence[float]) -> list[float]:
+    """exp(x - m) for each x, m the greatest of them, with what rounding takes from x - m."""
+    m = _max(xs)
+    found: list[float] = []
+    for x in xs:
+        d = x - m
+        power, m_again = math.exp(d), x - d
+        lost = (x - (d + m_again)) - (m - m_again)
+        found.append(power + power * lost if power else 0.0)
+    return found
+
+
+def _excess(xs: Sequence[float]) -> tuple[float, float]:
+    """The greatest x, and by how much log-sum-exp exceeds it: 0 where it is not finite."""
+    m = _max(xs)
+    if not math.isfinite(m):
+        return m, 0.0
+    others = _powers(xs)
+    others.remove(1.0)  # the greatest's own, which log1p adds without rounding
+    return m, math.log1p(math.fsum(others))
+
+
 def _logsumexp(xs: Sequence[float]) -> float:
-    largest = _max(xs)
-    if not math.isfinite(largest):
-        return largest
-    rest = list(xs)
-    rest.remove(largest)  # its own term is exactly 1, which log1p adds without rounding
-    return largest + math.log1p(math.fsum(math.exp(x - largest) for x in rest))
+    m, rest = _excess(xs)
+    return m + rest
+
+
+def _softmax(xs: Sequence[float]) -> list[float]:
+    terms = _powers(xs)
+    total = math.fsum(terms)
+    return [term / total for term in terms]
+
+
+def _log_softmax(xs: Sequence[float]) -> list[float]:
+    m, rest = _excess(xs)
+    return [x - m - rest for x in xs]
+
+
+def _cross_entropy(ts: Sequence[float], xs: Sequence[float]) -> float:
+    m, rest = _excess(xs)
+    # halves, since a difference of finite numbers need not be finite
+    return sum((2.0 * (t * (m / 2.0 - x / 2.0)) + t * rest for t, x in zip(ts, xs) if t), 0.0)
 
 
 def _pick(xs: Sequence[float], n: float) -> float:
@@ -370,12 +407,18 @@ FLOATS = Floats(
         "max": _max,
         "min": _min,
         "logsumexp": _logsumexp,
+        "softmax": _softmax,
+        "log_softmax": _log_softmax,
+        "cross_entropy": _cross_entropy,
         "pick": _pick,
         "equal": _equal,
         "ties": _ties,
         "dot": _dot,
     },
 )
+
+# What elementary functions are made of.
+PARTS = {"powers": _powers, "excess": _excess}
 
 
 @cache
@@ -400,14 +443,40 @@ def arrays() -> Arrays:
     def largest(xs: Sequence[Any]) -> Any:
         return reduce(np.maximum, xs)
 
-    def logsumexp(xs: Sequence[Any]) -> Any:
+    def powers(xs: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """The greatest m, exp(x - m) for each x, and which of them is m's own."""
         stack = np.stack(np.broadcast_arrays(*xs)).astype(float)
         top = np.argmax(stack, axis=0)[None]
-        m = np.take_along_axis(stack, top, axis=0)[0]
+        m = np.take_along_axis(stack, top, axis=0)
         with np.errstate(invalid="ignore", over="ignore"):
-            terms = np.exp(stack - m)
+            d = stack - m
+            power, m_again = np.exp(d), stack - d
+            lost = (stack - (d + m_again)) - (m - m_again)
+            return m[0], np.where(power > 0.0, power + power * lost, power), top
+
+    def excess(xs: Sequence[Any]) -> tuple[Any, Any]:
+        """The greatest x, and by how much log-sum-exp exceeds it: 0 where it is not finite."""
+        m, terms, top = powers(xs)
         np.put_along_axis(terms, top, 0.0, axis=0)
-        return np.where(np.isfinite(m), m + np.log1p(terms.sum(axis=0)), m)
+        return m, np.where(np.isfinite(m), np.log1p(terms.sum(axis=0)), 0.0)
+
+    def logsumexp(xs: Sequence[Any]) -> Any:
+        return total(excess(xs))
+
+    def softmax(xs: Sequence[Any]) -> Any:
+        _, terms, _ = powers(xs)
+        return terms / terms.sum(axis=0)
+
+    def log_softmax(xs: Sequence[Any]) -> Any:
+        m, rest = excess(xs)
+        with np.errstate(invalid="ignore"):
+            return np.stack([x - m - rest for x in xs])
+
+    def cross_entropy(ts: Sequence[Any], xs: Sequence[Any]) -> Any:
+        m, rest = excess(xs)
+        with np.errstate(invalid="ignore"):
+            terms = [2.0 * (t * (m / 2.0 - x / 2.0)) + t * rest for t, x in zip(ts, xs)]
+        return total([np.where(np.equal(t, 0.0), 0.0, term) for t, term in zip(ts, terms)])
 
     def pick(xs: Sequence[Any], n: Any) -> Any:
         stack = np.stack(np.broadcast_arrays(*xs))
@@ -438,6 +507,9 @@ def arrays() -> Arrays:
             "max": largest,
             "min": lambda xs: reduce(np.minimum, xs),
             "logsumexp": logsumexp,
+            "softmax": softmax,
+            "log_softmax": log_softmax,
+            "cross_entropy": cross_entropy,
             "pick": pick,
             "equal": equal,
             "ties": lambda xs, z: total([equal(x, z) for x in xs]),
@@ -454,18 +526,29 @@ _PLAIN = {"len": len, "zip": zip, "enumerate": enumerate, **CONSTANTS}
 
 
 @cache
-def _apart(partial: str, sequences: tuple[str, ...]) -> tuple[str, str]:
-    of_a_member = {"i", *(name[:-1] for name in sequences)}
-    for part in ast.walk(_parse(partial)):
-        names = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
-        if isinstance(part, ast.Call) and names & {*sequences} and not names & of_a_member:
-            common = ast.unparse(part)
-            return ast.unparse(_parse(partial)).replace(common, "common"), common
-    return partial, ""
+def _apart(partial: str, sequences: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    reader = _Common(sequences)
+    own = reader.visit(deepcopy(_parse(partial)))
+    return ast.unparse(own), {name: text for text, name in reader.found.items()}
 
 
-def _given(common: str) -> str:
-    return f"for common in [{common}] " if common else ""
+class _Common(ast.NodeTransformer):
+    """Puts names for the calls that speak of whole sequences, and of no member."""
+
+    def __init__(self, sequences: tuple[str, ...]) -> None:
+        self.sequences = {*sequences}
+        self.of_a_member = {"i", *(name[:-1] for name in sequences)}
+        self.found: dict[str, str] = {}
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        if not names & self.sequences or names & self.of_a_member:
+            return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
+        return _name(self.found.setdefault(ast.unparse(node), f"common{len(self.found) + 1}"))
+
+
+def _given(common: Mapping[str, str]) -> str:
+    return " ".join(f"for {name} in [{text}]" for name, text in common.items())
 
 
 def _write(row: str, bound: Mapping[str, Any]) -> str:
@@ -531,11 +614,11 @@ class _Writer(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         assert isinstance(node.func, ast.Name)
+        sequences = [self.bound.get(a.id) if isinstance(a, ast.Name) else None for a in node.args]
+        several = [isinstance(members, list) for members in sequences]
         arguments = [
-            [_name(name) for name in self.bound[argument.id]]
-            if isinstance(argument, ast.Name) and isinstance(self.bound.get(argument.id), list)
-            else [self.visit(argument)]
-            for argument in node.args
+            [_name(name) for name in members] if isinstance(members, list) else [self.visit(argument)]
+            for argument, members in zip(node.args, sequences)
         ]
         match node.func.id:
             case "sum":
@@ -545,6 +628,8 @@ class _Writer(ast.NodeTransformer):
             case "power" | "exponentiate":
                 base, exponent = _base(arguments[0][0]), _exponent(arguments[1][0])
                 return base if _number(exponent) == 1.0 else ast.BinOp(base, ast.Pow(), exponent)
+        if sum(several) > 1:  # which would else run into one another
+            return ast.Call(node.func, [ast.List(each, ast.Load()) for each in arguments], [])
         return ast.Call(node.func, [part for each in arguments for part in each], [])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:

@@ -51,6 +51,7 @@ VALUES = SimpleNamespace(
     sum=microbp.sum,
     logsumexp=microbp.logsumexp,
     softmax=microbp.softmax,
+    cross_entropy=microbp.cross_entropy,
     pick=microbp.pick,
     dot=microbp.weighted_sum,
 )
@@ -71,6 +72,7 @@ FLOATS = SimpleNamespace(
     sum=sum,
     logsumexp=lambda xs: math.log(sum(math.exp(x) for x in xs)),
     softmax=lambda xs: [math.exp(x) / sum(math.exp(x) for x in xs) for x in xs],
+    cross_entropy=lambda xs, ts: -sum(t * math.log(y) for t, y in zip(ts, FLOATS.softmax(xs))),
     pick=lambda xs, n: xs[n],
     dot=lambda ws, xs, b: sum(w * x for w, x in zip(ws, xs)) + b,
 )
@@ -96,6 +98,7 @@ COMPLEX = SimpleNamespace(
     sum=sum,
     logsumexp=lambda xs: cmath.log(sum(map(cmath.exp, xs))),
     softmax=lambda xs: [cmath.exp(x) / sum(map(cmath.exp, xs)) for x in xs],
+    cross_entropy=lambda xs, ts: -sum(t * cmath.log(y) for t, y in zip(ts, COMPLEX.softmax(xs))),
     pick=lambda xs, n: xs[n],
     dot=lambda ws, xs, b: sum(w * x for w, x in zip(ws, xs)) + b,
 )
@@ -116,6 +119,7 @@ MPMATH = SimpleNamespace(
     sum=sum,
     logsumexp=lambda xs: mpmath.log(sum(map(mpmath.exp, xs))),
     softmax=lambda xs: [mpmath.exp(x) / sum(map(mpmath.exp, xs)) for x in xs],
+    cross_entropy=lambda xs, ts: -sum(t * mpmath.log(y) for t, y in zip(ts, MPMATH.softmax(xs))),
     pick=lambda xs, n: xs[n],
     dot=lambda ws, xs, b: sum(w * x for w, x in zip(ws, xs)) + b,
 )
@@ -132,6 +136,7 @@ SYMPY = SimpleNamespace(  # for the operations without kinks
     sum=lambda xs: sympy.Add(*xs),
     logsumexp=lambda xs: sympy.log(sympy.Add(*map(sympy.exp, xs))),
     softmax=lambda xs: [sympy.exp(x) / sympy.Add(*map(sympy.exp, xs)) for x in xs],
+    cross_entropy=lambda xs, ts: -sum(t * sympy.log(y) for t, y in zip(ts, SYMPY.softmax(xs))),
     pick=lambda xs, n: xs[n],
     dot=lambda ws, xs, b: sympy.Add(*map(sympy.Mul, ws, xs)) + b,
 )
@@ -154,6 +159,9 @@ def torch_functions(torch: Any) -> SimpleNamespace:
         sum=lambda xs: torch.stack(xs).sum(),
         logsumexp=lambda xs: torch.logsumexp(torch.stack(xs), 0),
         softmax=lambda xs: torch.softmax(torch.stack(xs), 0),
+        cross_entropy=lambda xs, ts: torch.nn.functional.cross_entropy(
+            torch.stack(xs)[None], torch.stack(tuple(ts))[None]
+        ),
         pick=lambda xs, n: xs[n],
         dot=lambda ws, xs, b: torch.dot(torch.stack(ws), torch.stack(xs)) + b,
     )
@@ -176,6 +184,7 @@ def jax_functions(jax: Any) -> SimpleNamespace:
         sum=sum,
         logsumexp=lambda xs: jax.nn.logsumexp(jax.numpy.stack(xs)),
         softmax=lambda xs: jax.nn.softmax(jax.numpy.stack(xs)),
+        cross_entropy=lambda xs, ts: -sum(t * y for t, y in zip(ts, jax.nn.log_softmax(jax.numpy.stack(xs)))),
         pick=lambda xs, n: xs[n],
         dot=lambda ws, xs, b: sum(w * x for w, x in zip(ws, xs)) + b,
     )
@@ -215,6 +224,7 @@ OPERATIONS: dict[str, Operation] = {
     "min": lambda f, x, y, w: f.min([x, y]),
     "logsumexp": lambda f, x, y, w: f.logsumexp([x, y, w]),
     "softmax": lambda f, x, y, w: f.softmax([x, y, w])[1] * 2,
+    "cross_entropy": lambda f, x, y, w: f.cross_entropy([x, y, w], f.softmax([y, w, x])),
     "pick": lambda f, x, y, w: f.pick([x, y, w], 2),
     "weighted_sum": lambda f, x, y, w: f.dot([x, y], [y, w], w),
 }
@@ -282,9 +292,22 @@ def gross(output: Value) -> dict[Value, float]:
     found = dict.fromkeys(topological(output), 0.0)
     found[output] = 1.0
     for node in reversed(computed(output)):
-        for input, partial in zip(node.inputs, node.partials):
-            found[input] += abs(partial) * found[node]
+        for input, partial in zip(node.inputs, sizes_of_slopes(node)):
+            found[input] += partial * found[node]
     return found
+
+
+def sizes_of_slopes(node: Value) -> list[float]:
+    """The absolute values of a node's local derivatives, or of the terms they are differences of.
+
+    Those of cross-entropy are y - t, and log-sum-exp less x where Values are read.
+    """
+    sizes = [abs(partial) for partial in node.partials]
+    if node.rule.name == "cross_entropy":
+        n = len(sizes) // 2
+        partners = [*node.inputs[n:], *node.inputs[:n]]
+        sizes = [size + 2 * abs(partner.data) for size, partner in zip(sizes, partners)]
+    return sizes
 
 
 def closest_kink(output: Value) -> float:

@@ -47,6 +47,7 @@ POINTS: dict[str, list[tuple[float, ...]]] = {
     "max": [(0.7, 1.9, -1.3)],
     "min": [(0.7, 1.9, -1.3)],
     "logsumexp": [(0.7, 1.9, -1.3)],
+    "cross_entropy": [(0.3, 0.7, 1.9, -1.3), (0.7, -1.9, 0.4, 2.5)],
     "pick": [(0.7, 1.9, -1.3, 1)],
     "weighted_sum": [(0.7, -1.3, 1.9, 2.1, 0.4)],
     "step": [(0.7,)],
@@ -190,7 +191,7 @@ every_altered = pytest.mark.parametrize(
 
 
 def test_every_partial_is_altered_in_several_ways() -> None:
-    assert len(ALTERED) == 94
+    assert len(ALTERED) == 100
 
 
 @every_altered

@@ -139,7 +139,8 @@ def test_cross_entropy_of_a_distribution():
     recording = record(lambda x, t: losses.cross_entropy(network(x), t), [(2,), (3,)], network.parameters())
     for target in ([0.0, 1.0, 0.0], [0.2, 0.5, 0.3]):
         source = compare(recording, [0.3, -0.8], target)
-    assert "v1 = t_1 * u2_1 + t_2 * u2_2 + t_3 * u2_3" in lines(source)
+    assert "E = cross_entropy([t_1, t_2, t_3], [u2_1, u2_2, u2_3])" in lines(source)
+    assert "delta2_1 = softmax_E[0] * sum_E - t_1" in lines(source)
 
 
 @pytest.mark.parametrize("name", ["y", "labels"])

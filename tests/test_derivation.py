@@ -45,13 +45,16 @@ def read_back(explanation: Explanation) -> int:
             if re.search(r"more terms|[\w\])]/d\w", spelled.sub("0", form)):
                 continue  # by the chain rule in symbols, or a part of a long sum
             numbers = spelled.sub(lambda word: f"({value[word[0]]!r})", form)
-            functions = {"equal": lambda a, b: float(a == b), "ties": _ties, "exp": math.exp, "step": _step}
-            result = eval(numbers, functions)
+            result = eval(numbers, dict(FUNCTIONS))
             exact = numbers != form
             tolerance = 1e-9 if exact else 2e-3
             assert result == pytest.approx(step.value, abs=tolerance * size + 1e-12), form
             checked += 1
     return checked
+
+
+def _softmax(*xs: float) -> list[float]:
+    return [math.exp(x) / sum(map(math.exp, xs)) for x in xs]
 
 
 def _step(x: float) -> float:
@@ -61,6 +64,16 @@ def _step(x: float) -> float:
 def _ties(*numbers: float) -> float:
     *xs, z = numbers
     return float(sum(x == z for x in xs))
+
+
+FUNCTIONS = {
+    "exp": math.exp,
+    "equal": lambda a, b: float(a == b),
+    "ties": _ties,
+    "softmax": _softmax,
+    "log_softmax": lambda *xs: [math.log(y) for y in _softmax(*xs)],
+    "step": _step,
+}
 
 
 @pytest.mark.parametrize(("activation", "expanded"), NETWORKS)

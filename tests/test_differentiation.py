@@ -73,6 +73,7 @@ ROWS: dict[str, Any] = {
     "sign": mpmath.sign,
     "equal": lambda x, y: mpmath.mpf(x == y),
     "dot": mpmath.fdot,
+    "cross_entropy": lambda ts, xs: MPMATH.cross_entropy(xs, ts),
 }
 
 

@@ -5,7 +5,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from programs import SMOOTH, SYMPY, VALUES, Program, checked, exact_derivatives,
 from sympy import Rational, Symbol
 
 import microbp
-from microbp import MLP, RULES, Rule, Value, squared_error, weighted_sum
+from microbp import MLP, RULES, Rule, Value, functions, squared_error, weighted_sum
 from microbp.exact.evaluation import Evaluation, evaluate
 from microbp.exact.numbers import NoNumber, decimals, fractions, with_exact_literals
 from microbp.exact.symbols import import_sympy, symbols
@@ -443,6 +443,13 @@ def test_logsumexp_of_one_fraction_is_that_fraction() -> None:
     assert exact.value == THIRD and exact.gradients[x] == 1
 
 
+def test_the_cross_entropy_of_the_only_class_is_0() -> None:
+    x = Value(0.5)
+    exact = evaluate(microbp.cross_entropy([x], 0), {x: THIRD})
+    assert exact.value == 0 and exact.gradients[x] == 0
+    assert type(exact.value) is type(exact.gradients[x]) is Fraction
+
+
 def test_a_value_can_be_a_fraction_where_its_slope_is_none() -> None:
     x, y = leaves(2.0, 2.0)
     message = r"^a slope of exponentiation of x = 9/4 \(node 'x\[1\]'\) and y = 1/2 \(.*\) is no fraction;"
@@ -468,6 +475,12 @@ EVERYWHERE = [
 FAR = [("1e-30",), ("-1e-30",), ("1e-80",), ("-900",), ("1e-61",), ("-1e-62",)]
 LARGE = [("1e15",), ("-1e15",)]
 
+
+def expected_surprise(ts: Sequence[Any], xs: Sequence[Any]) -> Any:
+    total = mpmath.fsum(map(mpmath.exp, xs))
+    return -mpmath.fsum(t * mpmath.log(mpmath.exp(x) / total) for t, x in zip(ts, xs))
+
+
 SMOOTH_ROWS = {
     "exp": Smooth(lambda x: x.exp(), mpmath.exp, EVERYWHERE + FAR + LARGE),
     "log": Smooth(lambda x: x.log(), mpmath.log, [("0.3",), ("1e-30",), ("12345.6789",), ("1.000001",)]),
@@ -481,6 +494,16 @@ SMOOTH_ROWS = {
         lambda *xs: microbp.logsumexp(xs),
         lambda *xs: mpmath.log(mpmath.fsum(map(mpmath.exp, xs))),
         [("0.3", "-0.7", "2"), ("1000", "999"), ("-50", "50", "0"), ("3", "3"), ("-900", "-901")],
+    ),
+    "cross_entropy": Smooth(
+        lambda *v: functions.expected_surprise(v[: len(v) // 2], v[len(v) // 2 :]),
+        lambda *v: expected_surprise(v[: len(v) // 2], v[len(v) // 2 :]),
+        [
+            ("0.3", "0.7", "2", "-1"),
+            ("1", "0", "40", "-30"),
+            ("0.25", "0.25", "0.5", "-900", "-901", "-902"),
+            ("0.1", "0.9", "3", "3"),
+        ],
     ),
     "quotient": Smooth(lambda x, y: x / y, lambda x, y: x / y, [("1", "3"), ("-2", "0.7")]),
     "product": Smooth(lambda x, y: x * y, lambda x, y: x * y, [("0.1", "0.3")]),
@@ -757,13 +780,15 @@ SAMPLES: dict[str, list[Any]] = {  # operands; the last is held where a row's la
     "weighted_sum": [0.75, -0.5, 2.5, 1.25, -2.0],
     "exponentiation": [0.75, 2.5],
     **{name: [0.75, -0.5, 2.5] for name in ("sum", "max", "min", "logsumexp")},
+    "cross_entropy": [0.75, 0.25, 2.5, -0.5],
     **{name: [0.75, -0.5] for name in ("difference", "product", "quotient", "equal")},
     **{name: [0.75] for name in ("negation", "exp", "log", "sqrt", "sigmoid", "tanh", "relu", "softplus")},
     **{name: [0.75] for name in ("abs", "sin", "cos", "step", "sign")},
 }
 REFUSED = {
     Fraction: {
-        *("exponentiation", "exp", "log", "sqrt", "sigmoid", "tanh", "softplus", "sin", "cos", "logsumexp")
+        *("exponentiation", "exp", "log", "sqrt", "sigmoid", "tanh", "softplus", "sin", "cos", "logsumexp"),
+        "cross_entropy",
     },
     Decimal: {"sin", "cos"},
     Rational: set(),

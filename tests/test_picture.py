@@ -448,7 +448,7 @@ def test_every_weight_leads_from_its_source_to_its_unit() -> None:
         (lambda y: squared_error(y, [1, 0], half=True), "E = ½ Σk (yk − tk)2"),
         (lambda y: mean_squared_error(y, [1, 0]), "E = ½ Σk (yk − tk)2"),
         (lambda y: mean_absolute_error(y[0], 1.0), "E = |y1 − t|"),
-        (lambda y: cross_entropy(y, 1), "E = log(Σk exp(yk − y2))"),
+        (lambda y: cross_entropy(y, 1), "E = log(Σk exp(yk)) − Σk tk·yk"),
         (
             lambda y: binary_cross_entropy_with_logits(y[0], 1.0),
             "E = t·softplus(−y1) + (1 − t)·softplus(y1)",

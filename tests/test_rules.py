@@ -72,6 +72,7 @@ DOMAINS = {
     "max": [REAL],
     "min": [REAL],
     "logsumexp": [REAL],
+    "cross_entropy": [REAL, REAL],
     "pick": [REAL, INDEX],
     "weighted_sum": [REAL, REAL, REAL],
     "step": [REAL],
@@ -159,6 +160,11 @@ COMPLEX: dict[str, Any] = {
     "max": lambda xs: max(xs, key=lambda x: x.real),
     "min": lambda xs: min(xs, key=lambda x: x.real),
     "logsumexp": lambda xs: cmath.log(sum(map(cmath.exp, xs))),
+    "softmax": lambda xs: [cmath.exp(x) / sum(map(cmath.exp, xs)) for x in xs],
+    "log_softmax": lambda xs: [x - cmath.log(sum(map(cmath.exp, xs))) for x in xs],
+    "cross_entropy": lambda ts, xs: (
+        -sum(t * cmath.log(cmath.exp(x) / sum(map(cmath.exp, xs))) for t, x in zip(ts, xs))
+    ),
     "pick": lambda xs, n: xs[int(n.real)],
     "equal": lambda x, y: complex(complex(x).real == complex(y).real),
     "ties": lambda xs, z: sum(x.real == z.real for x in xs),
@@ -178,6 +184,11 @@ SYMPY: dict[str, Any] = {
     "softplus": lambda x: sympy.log(1 + sympy.exp(x)),
     "sum": lambda xs: sympy.Add(*xs),
     "logsumexp": lambda xs: sympy.log(sympy.Add(*map(sympy.exp, xs))),
+    "softmax": lambda xs: [sympy.exp(x) / sympy.Add(*map(sympy.exp, xs)) for x in xs],
+    "log_softmax": lambda xs: [x - sympy.log(sympy.Add(*map(sympy.exp, xs))) for x in xs],
+    "cross_entropy": lambda ts, xs: (
+        -sympy.Add(*(t * sympy.log(sympy.exp(x) / sympy.Add(*map(sympy.exp, xs))) for t, x in zip(ts, xs)))
+    ),
     "dot": lambda ws, xs: sympy.Add(*map(sympy.Mul, ws, xs)),
 }
 
@@ -307,6 +318,8 @@ TEXT = {
     "max": lambda *xs: max(xs),
     "min": lambda *xs: min(xs),
     "logsumexp": lambda *xs: FLOATS["logsumexp"](xs),
+    "softmax": lambda *xs: FLOATS["softmax"](xs),
+    "log_softmax": lambda *xs: FLOATS["log_softmax"](xs),
     "pick": lambda *xs_and_n: xs_and_n[int(xs_and_n[-1])],
     "ties": lambda *xs_and_z: float(xs_and_z[:-1].count(xs_and_z[-1])),
 }
@@ -408,6 +421,7 @@ def test_operators_and_functions_give_the_bits_the_row_gives(rule: Rule) -> None
         "logsumexp": lambda *xs: functions.logsumexp(xs),
         "pick": lambda *xs_and_n: functions.pick(xs_and_n[:-1], xs_and_n[-1].data),
         "weighted_sum": lambda *v: functions.weighted_sum(*rule.group(v)),
+        "cross_entropy": lambda *v: functions.expected_surprise(*rule.group(v)),
         "equal": functions.VALUES["equal"],
         "step": functions.VALUES["step"],
     }
@@ -504,6 +518,7 @@ def test_the_readers_keep_the_sign_of_zero_in_a_sum() -> None:
         ("max", ["a", "b"], "max(a, b)"),
         ("pick", ["a", "b", "1"], "pick(a, b, 1)"),
         ("logsumexp", ["a", "b"], "logsumexp(a, b)"),
+        ("cross_entropy", ["s", "t", "a", "b"], "cross_entropy([s, t], [a, b])"),
         ("weighted_sum", ["w1", "w2", "x1", "x2", "b"], "w1 * x1 + w2 * x2 + b"),
         ("weighted_sum", ["w1", "x1", "0"], "w1 * x1"),
     ],

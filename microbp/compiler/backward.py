@@ -220,7 +220,7 @@ class Backward:
     def _times(self, step: Step, name: str, partial: str, terms: dict[str, Any], g: Term) -> Make:
         if step.of_table.own_functions:
             return self._by_rule(step, name, terms, g)
-        return lambda out: self.calls.product(partial, terms, g, out)
+        return self._slope_times(partial, terms, g)
 
     def _by_rule(self, step: Step, name: str, terms: dict[str, Any], g: Term) -> Make:
         """The contribution where the row's functions have no kernels: as the row itself computes it."""
@@ -259,16 +259,18 @@ class Backward:
         self._reduce_to_one(grid, lambda out: g, g if isinstance(g, float) else None, self._deliver_total)
 
     def reduce(self, step: Step, g: Term) -> None:
-        [grid], [partial], [name] = step.operands, step.partials, step.names
-        xs = self.calls.number(self.forward.read(grid))
-        terms = {name: xs, name[:-1]: xs, "z": self.forward.result(step)[None]}
+        sequences = self.forward.sequences(step)
+        members = {name[:-1]: xs for name, xs in sequences.items()}
+        known = self.forward.known.get(id(step), {})
+        terms = {**sequences, **members, **known, "z": self.forward.result(step)[None]}
         each = g if isinstance(g, float) else g[None]
-        constant = g if partial == "1" and isinstance(g, float) else None
+        for grid, partial in zip(step.operands, step.partials):
+            if self.plan.trained[grid].any():
+                constant = g if partial == "1" and isinstance(g, float) else None
+                self._deliver(grid, self._slope_times(partial or "", terms, each), constant)
 
-        def make(out: Array | None) -> Term:
-            return self.calls.product(partial or "", terms, each, out)
-
-        self._deliver(grid, make, constant)
+    def _slope_times(self, partial: str, terms: dict[str, Any], g: Term) -> Make:
+        return lambda out: self.calls.product(partial, terms, g, out)
 
     def own_row(self, step: Step, g: Term) -> None:
         slopes = step.of_table.read(arrays())[1]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microbp.compiler.kernels import Call, Calls, Term, sum_of
+from microbp.compiler.kernels import Call, Calls, Term, cross_entropy, logsumexp, sum_of
 from microbp.compiler.layout import Layout, view
 from microbp.compiler.plan import Array, Grid, Plan, Step
 from microbp.rules import arrays
@@ -46,6 +46,7 @@ class Forward:
         self.of_sample: list[Call] = []
         self.products: dict[int, Product] = {}
         self.masks: dict[int, Array] = {}
+        self.known: dict[int, dict[str, Array]] = {}  # what the way back need not compute again, by its text
         self._places: list[NDArray[np.intp]] = []
         self._terms: dict[int, dict[str, Term]] = {}
         self._gathered: dict[tuple[bytes, tuple[int, ...], bool], Array] = {}
@@ -58,7 +59,8 @@ class Forward:
     @property
     def nbytes(self) -> int:
         gathered = [array for (_, _, of_sample), array in self._gathered.items() if of_sample]
-        arrays = [self.own, *gathered, *self.masks.values(), *self._places]
+        known = [array for each in self.known.values() for array in each.values()]
+        arrays = [self.own, *gathered, *known, *self.masks.values(), *self._places]
         return sum(array.nbytes for array in arrays) + self.calls.nbytes
 
     def result(self, step: Step) -> Array:
@@ -111,8 +113,19 @@ class Forward:
         self.calls.call(np.copyto, out, self.calls.number(self.read(step.operands[0])))
 
     def reduce(self, step: Step, out: Array) -> None:
-        xs = self.calls.number(self.read(step.operands[0]))
-        self.calls.formula(step.forward, {step.names[0]: xs}, out)
+        terms, kernel = self.sequences(step), _WITH_SHARES.get(step.rule)
+        if kernel is None or self.calls.careful:
+            self.calls.formula(step.forward, terms, out)
+            return
+        [*_, xs] = terms.values()
+        shares = np.empty(xs.shape)
+        self.known[id(step)] = {"softmax(xs)": shares}
+        kernel(self.calls, *terms.values(), shares, out)
+
+    def sequences(self, step: Step) -> dict[str, Array]:
+        """The operands of a "reduce" step by their names in the row."""
+        rows = [self.rows(self.layout.row[grid], step.of_sample) for grid in step.operands]
+        return dict(zip(step.names, rows))
 
     def own_row(self, step: Step, out: Array) -> None:
         """A row of one's own over several operands: as the table has it for arrays."""
@@ -194,6 +207,8 @@ class Forward:
         behind = int(rows[-1]) + 1
         return np.append(rows, behind if behind in self.layout.ones else 0)
 
+
+_WITH_SHARES: dict[str, Callable[..., None]] = {"logsumexp": logsumexp, "cross_entropy": cross_entropy}
 
 _STEPS: dict[str, Callable[[Forward, Step, Array], Any]] = {
     "map": Forward.map,

@@ -25,7 +25,8 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 class Calls:
     """Calls to be made one after another, and the scratch arrays they share.
 
-    A formula's terms are arrays, or floats where they are constant; constants are folded.
+    A formula's terms are arrays, or floats where they are constant; constants are folded.  A call whose
+    result is there already is a term by its text.
     With `careful` the kernels that are fast but raise overflow flags for large numbers, though
     the result is finite, are replaced by slower ones that do not.
     """
@@ -138,8 +139,12 @@ class Calls:
                 if ufunc is np.divide and isinstance(pair[0], float) and pair[0] == 1.0:
                     return self.apply(np.reciprocal, pair[1:], out)
                 return self.apply(ufunc, pair, out)
+            case ast.Subscript(value=sequence):  # of all places at once
+                return self._value(sequence, terms, out)
             case ast.IfExp():
                 return self._value(self._chosen(node, terms), terms, out)
+            case ast.Call() if (known := terms.get(ast.unparse(node))) is not None:
+                return known  # type: ignore[no-any-return]
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return self._function(name, [self._value(a, terms, None) for a in arguments], out)
         raise NotImplementedError(ast.unparse(node))
@@ -275,29 +280,66 @@ def _largest(ufunc: Any) -> Kernel:
     return kernel
 
 
-def _logsumexp(calls: Calls, terms: list[Any], out: Array | None) -> Array:
-    """The largest plus log1p of the others' sum, as the table's own.
-
-    The largest's own term is exactly 1, and so are those of its equals: as whole numbers they are
-    added up apart from the fractions, so that no small fraction is lost beside the 1 that is left out.
-    """
-    [xs] = terms
-    z = calls.scratch(*xs.shape[1:]) if out is None else out
-    if calls.careful:
-        calls.copied(lambda xs: arrays()["logsumexp"](list(xs)), terms, z)
-        return z
-    calls.call(np.maximum.reduce, xs, 0, None, z)
-    e = calls.apply(np.subtract, [xs, z])
-    calls.call(np.exp, e, e)
-    ones = calls.apply(np.floor, [e])
-    calls.call(np.subtract, e, ones, e)
-    equals, rest = calls.scratch(*z.shape), calls.scratch(*z.shape)
-    sum_of(calls, ones, equals)
-    sum_of(calls, e, rest)
-    calls.apply(np.subtract, [equals, 1.0], equals)
-    calls.call(np.add, rest, equals, rest)
+def logsumexp(calls: Calls, xs: Array, shares: Array, out: Array) -> None:
+    """Log-sum-exp as in the table; its slopes, the softmax, into `shares`."""
+    m = _greatest(calls, xs)
+    d = calls.apply(np.subtract, [xs, m])
+    calls.call(np.exp, d, shares)
+    rest, total = _others(calls, shares)
     calls.call(np.log1p, rest, rest)
-    return calls.apply(np.add, [z, rest], z)
+    calls.call(np.add, m, rest, out)
+    calls.call(np.divide, shares, total, shares)
+
+
+def cross_entropy(calls: Calls, ts: Array, xs: Array, shares: Array, out: Array) -> None:
+    """Cross-entropy as in the table; the softmax, of which its slopes are made, into `shares`.
+
+    What rounding takes from the differences is put back, so that a small loss is as accurate as a large one.
+    """
+    m = _greatest(calls, xs)
+    d = calls.apply(np.subtract, [xs, m])
+    lost = _lost(calls, xs, m, d)
+    calls.call(np.exp, d, shares)
+    calls.call(np.multiply, lost, shares, lost)
+    calls.call(np.add, shares, lost, shares)
+    rest, total = _others(calls, shares)
+    calls.call(np.log1p, rest, rest)
+    calls.call(np.subtract, rest, d, d)
+    calls.call(np.multiply, ts, d, d)
+    sum_of(calls, d, out)
+    calls.call(np.divide, shares, total, shares)
+
+
+def _greatest(calls: Calls, xs: Array) -> Array:
+    m = calls.scratch(*xs.shape[1:])
+    calls.call(np.maximum.reduce, xs, 0, None, m)
+    return m
+
+
+def _lost(calls: Calls, xs: Array, m: Array, d: Array) -> Array:
+    """What rounding took from d = xs - m, exactly (Knuth's two-sum)."""
+    again = calls.apply(np.subtract, [xs, d])
+    lost = calls.apply(np.add, [d, again])
+    calls.call(np.subtract, xs, lost, lost)
+    calls.call(np.subtract, m, again, again)
+    calls.call(np.subtract, lost, again, lost)
+    return lost
+
+
+def _others(calls: Calls, powers: Array) -> tuple[Array, Array]:
+    """The sum of all powers but the greatest, which is 1, and the sum of all.
+
+    The greatest and its equals are exactly 1: as whole numbers they are added up apart from the
+    fractions, so that no small fraction is lost beside the 1 that is left out.
+    """
+    ones = calls.apply(np.floor, [powers])
+    fractions = calls.apply(np.subtract, [powers, ones])
+    others, rest = calls.scratch(*powers.shape[1:]), calls.scratch(*powers.shape[1:])
+    sum_of(calls, ones, others)
+    sum_of(calls, fractions, rest)
+    calls.apply(np.subtract, [others, 1.0], others)
+    calls.call(np.add, rest, others, rest)
+    return rest, calls.apply(np.add, [rest, 1.0], others)
 
 
 def _ties(calls: Calls, terms: list[Any], out: Array | None) -> Array:
@@ -330,5 +372,4 @@ _KERNELS: dict[str, Kernel] = {
     "sum": _sum,
     "max": _largest(np.maximum),
     "min": _largest(np.minimum),
-    "logsumexp": _logsumexp,
 }

@@ -6,7 +6,7 @@ operands.  However a sum was written, as a loop of + and *, as `microbp.sum` of 
 
 - "matrix"   w1 x1 + w2 x2 + ... + b, the x from the sample, w and b from the parameters alone;
 - "dot"      a1 b1 + a2 b2 + ..., both from the sample, or both from the parameters;
-- "reduce"   a row of the table over several operands: sum, max, min, logsumexp;
+- "reduce"   a row of the table over several operands: sum, max, min, logsumexp, cross_entropy;
 - "row"      a row of your own over several operands;
 - "pick"     one of several operands, by an index that comes with the sample;
 - "map"      a row of the table with its one or two operands;
@@ -98,7 +98,8 @@ class Normal:
         folded = self.folded(RULES[rule], operands)
         if folded is not None:
             return folded
-        return self.node(Op("reduce", rule, size=len(operands)), tuple(self.alike(operands)))
+        size = len(operands) // len(RULES[rule].sequences)
+        return self.node(Op("reduce", rule, size=size), tuple(self.alike(operands)))
 
     def dot(self, a: Sequence[int], b: Sequence[int]) -> int:
         """The sum of the products of two lists of nodes."""

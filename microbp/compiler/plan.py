@@ -40,7 +40,7 @@ class Step:
     The operands are grids of nodes whose last axis runs over `nodes`:
 
     - "map", "lift": for each operand of the rule a grid of shape (G,);
-    - "reduce": one grid (n, G);
+    - "reduce": a grid (n, G) for each sequence of the rule;
     - "pick": a grid (n, G), then the index, (G,);
     - "row": for each operand of the rule a grid, (n, G) for a sequence and (G,) for a single one;
     - "dot": two grids (n, G), for sum_i a_i b_i;
@@ -235,7 +235,7 @@ def _step(normal: Normal, rows: list[list[int]]) -> Step:
     elif op.kind in ("reduce", "pick", "dot"):
         columns = operands.T
         grids = [columns[:n]]
-        grids += [columns[n:]] if op.kind == "dot" else [columns[n]] if op.kind == "pick" else []
+        grids += [columns[n]] if op.kind == "pick" else [columns[n:]] if len(columns) > n else []
     elif op.kind == "row":
         row = op.row
         assert row is not None

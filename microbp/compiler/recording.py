@@ -55,11 +55,12 @@ class Recording:
 
     @cached_property
     def indices(self) -> set[Value]:
-        """The inputs by which something is picked, which are plain numbers to the eager engine."""
+        """The inputs that are a place or the number of a class: plain numbers to the eager engine."""
         picks = [
             node for node in self.nodes if node.rule and node.rule.name == "pick" and not node.rule.place
         ]
-        return set(leaves(*(pick.inputs[-1] for pick in picks)))
+        asked = [demand.node for demand in self.demands if demand.error is IndexError]
+        return set(leaves(*(pick.inputs[-1] for pick in picks), *asked))
 
 
 def record(

@@ -95,6 +95,9 @@ class _ExactLiterals(ast.NodeTransformer):
             return _call("_number", ast.Constant(node.id))
         return _call("_number", node) if node.id == "i" else node  # the place in a sequence, an int
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return ast.Subscript(self.visit(node.value), node.slice)
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.Div):
@@ -207,6 +210,9 @@ def fractions() -> Fractions:
             "power": _power,
             "exponentiate": _exponentiate,
             "logsumexp": _logsumexp,
+            "softmax": _of_one([Fraction(1)]),
+            "log_softmax": _of_one([Fraction(0)]),
+            "cross_entropy": _of_one(Fraction(0)),
             "_number": _literal,
         },
     )
@@ -258,6 +264,17 @@ def _logsumexp(xs: Sequence[Fraction]) -> Fraction:
     if len(xs) > 1:
         raise NoNumber
     return xs[0]
+
+
+def _of_one(value: Any) -> Callable[..., Any]:
+    """The function of sequences that has a value which is rational where they have but one member."""
+
+    def function(*sequences: Sequence[Fraction]) -> Any:
+        if len(sequences[0]) > 1:
+            raise NoNumber
+        return value
+
+    return function
 
 
 @cache
@@ -328,6 +345,9 @@ def decimals() -> Decimals:
             "power": _power_of_decimal,
             "exponentiate": _exponentiate_decimals,
             "logsumexp": _logsumexp_of_decimals,
+            "softmax": _softmax_of_decimals,
+            "log_softmax": _log_softmax_of_decimals,
+            "cross_entropy": _cross_entropy_of_decimals,
             "_number": _decimal_literal,
         },
     )
@@ -382,9 +402,30 @@ def _log_of_1_plus(t: Decimal) -> Decimal:
     return +result
 
 
-def _logsumexp_of_decimals(xs: Iterable[Decimal]) -> Decimal:
+def _excess_of_decimals(xs: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
+    """The greatest number, and by how much the log-sum-exp of all exceeds it."""
     *rest, largest = sorted(xs)
-    return largest + _log_of_1_plus(sum(((x - largest).exp() for x in rest), Decimal(0)))
+    return largest, _log_of_1_plus(sum(((x - largest).exp() for x in rest), Decimal(0)))
+
+
+def _logsumexp_of_decimals(xs: Iterable[Decimal]) -> Decimal:
+    return sum(_excess_of_decimals(xs), Decimal(0))
+
+
+def _softmax_of_decimals(xs: Sequence[Decimal]) -> list[Decimal]:
+    largest = max(xs)
+    powers = [(x - largest).exp() for x in xs]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _log_softmax_of_decimals(xs: Sequence[Decimal]) -> list[Decimal]:
+    largest, excess = _excess_of_decimals(xs)
+    return [x - largest - excess for x in xs]
+
+
+def _cross_entropy_of_decimals(ts: Sequence[Decimal], xs: Sequence[Decimal]) -> Decimal:
+    return -sum(map(operator.mul, ts, _log_softmax_of_decimals(xs)), Decimal(0))
 
 
 def _decimal_literal(written: str | int) -> Decimal:

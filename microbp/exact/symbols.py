@@ -117,6 +117,15 @@ def symbols() -> Symbols:
     def logsumexp(xs: Sequence[Any]) -> Any:
         return sympy.log(sympy.Add(*map(sympy.exp, xs))) if len(xs) > 1 else xs[0]
 
+    def softmax(xs: Sequence[Any]) -> list[Any]:
+        return [sympy.exp(x) / sympy.Add(*map(sympy.exp, xs)) for x in xs]
+
+    def log_softmax(xs: Sequence[Any]) -> list[Any]:
+        return [x - logsumexp(xs) for x in xs]
+
+    def cross_entropy(ts: Sequence[Any], xs: Sequence[Any]) -> Any:
+        return -sympy.Add(*map(sympy.Mul, ts, log_softmax(xs)))
+
     def equal(x: Any, y: Any) -> Any:
         return sympy.Piecewise((1, sympy.Eq(x, y)), (0, True))
 
@@ -141,6 +150,9 @@ def symbols() -> Symbols:
             "max": lambda xs: sympy.Max(*xs),
             "min": lambda xs: sympy.Min(*xs),
             "logsumexp": logsumexp,
+            "softmax": softmax,
+            "log_softmax": log_softmax,
+            "cross_entropy": cross_entropy,
             "pick": lambda xs, n: xs[int(n)],
             "equal": equal,
             "ties": lambda xs, z: sympy.Add(*(equal(x, z) for x in xs)),

@@ -146,11 +146,17 @@ class Explanation:
         more = [f"({step.left_out:,} more terms)"] if step.left_out else []
         rest = [factor(step.rest)] if step.left_out else []
         chain = [self._sent(t, self._local(t, step.node)) for t in step.terms]
-        slopes = [self._sent(t, _named(*_slope(t), self.names)) for t in step.terms]
+        slopes = [self._sent(t, _named(*self._slope(t, step), self.names)) for t in step.terms]
         numbers = [self._sent(t, factor(t.partial), factor(self.gradients[t.consumer])) for t in step.terms]
         forms = [" + ".join(terms) for terms in (chain + more, slopes + more, numbers + rest)]
         known = self._symbol(step.node), factor(step.value)
         return [form for form in dict.fromkeys(forms) if form not in known]
+
+    def _slope(self, term: Term, step: Step) -> tuple[str, dict[str, Value]]:
+        """The local derivative of a term, in marks; in parentheses where it needs them beside others."""
+        formula, nodes = _slope(term)
+        alone = term.consumer is self.output and len(step.terms) == 1
+        return formula if alone else as_factor(formula), nodes
 
     def _sent(self, term: Term, local: str, gradient: str = "") -> str:
         """A consumer's gradient times the local derivative; this alone where the consumer is the output."""
@@ -191,7 +197,7 @@ class Explanation:
             chain.append(
                 rf"{gradient}\frac{{\partial {latex_name(self.names[term.consumer])}}}{{\partial {of}}}"
             )
-            slopes.append(f"{gradient}{self._latex_slope(term)}")
+            slopes.append(f"{gradient}{self._latex_slope(term, step)}")
             numbers.append(
                 ("" if first else rf"{arriving} \cdot ") + _in_brackets(latex_number(term.partial))
             )
@@ -203,8 +209,8 @@ class Explanation:
         aligned = r" \\ ".join(rows)
         return rf"\begin{{aligned}} {self._latex_symbol(step.node)} {aligned} \end{{aligned}}"
 
-    def _latex_slope(self, term: Term) -> str:
-        formula, nodes = _slope(term)
+    def _latex_slope(self, term: Term, step: Step) -> str:
+        formula, nodes = self._slope(term, step)
         written = latex_formula(formula, self._marked(nodes))
         return rf"\left({written}\right)" if formula.startswith("(") else written
 
@@ -410,13 +416,12 @@ def _marks(operation: Value) -> tuple[list[str], dict[str, Value]]:
 
 
 def _slope(term: Term) -> tuple[str, dict[str, Value]]:
-    """The local derivative of a term as the row of the table says it, in marks; in parentheses if need be."""
+    """The local derivative of a term as the row of the table says it, in marks."""
     operation = term.operation
     assert operation.rule is not None
     marks, nodes = _marks(operation)
     formulas = operation.rule.slope_formulas(marks, z="z0")
-    formula = formulas[term.place + (operation.rule.place == 0)]
-    return as_factor(formula), nodes
+    return formulas[term.place + (operation.rule.place == 0)], nodes
 
 
 def _named(formula: str, nodes: Mapping[str, Value], names: Mapping[Value, str]) -> str:

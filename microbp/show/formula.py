@@ -29,6 +29,8 @@ def as_html(formula: str) -> str:
     '½ (<I>z</I> − <I>t</I>)<SUP><FONT POINT-SIZE="9">2</FONT></SUP>'
     >>> as_html("sigmoid(u)")
     'σ(<I>u</I>)'
+    >>> as_html("softmax(a, b)[0] - t")
+    'softmax(<I>a</I>, <I>b</I>)<SUB><FONT POINT-SIZE="9">1</FONT></SUB> − <I>t</I>'
     """
     return _write(ast.parse(formula, mode="eval").body, 0)
 
@@ -67,14 +69,22 @@ def _text(node: Value, atoms: Collection[Value]) -> str:
         assert node.constant is not None
         return _text(node.inputs[int(float(node.constant))], atoms)
     operands = [f"({_text(o, atoms)})" if isinstance(o, Value) else f"{float(o):.6g}" for o in node.operands]
-    one = _common(operands)
-    if node.rule.name == "sum" and one:
-        return _normal(f"total({one})")
-    if node.rule.name == "logsumexp":
-        return _normal(
-            f"log(total(exp({one})))" if one else f"log({' + '.join(f'exp({o})' for o in operands)})"
-        )
+    match node.rule.name:
+        case "sum" if len(operands) > 1:
+            return _normal(_sum(operands))
+        case "logsumexp":
+            return _normal(f"log({_sum([f'exp({o})' for o in operands])})")
+        case "cross_entropy":
+            ts, us = node.rule.group(operands)
+            powers, products = [f"exp({u})" for u in us], [f"{t} * {u}" for t, u in zip(ts, us)]
+            return _normal(f"log({_sum(powers)}) - ({_sum(products)})")
     return _normal(node.rule.formula(operands))
+
+
+def _sum(terms: list[str]) -> str:
+    """The terms added up, by a sign for sums where they differ in one index only."""
+    one = _common(terms)
+    return f"total({one})" if one else " + ".join(terms)
 
 
 def _symbol(node: Value) -> str:
@@ -133,6 +143,10 @@ def _parts(node: ast.expr) -> tuple[int, str]:
             return own, _write(left, own) + sign + _write(right, own + isinstance(op, (ast.Sub, ast.Div)))
         case ast.Call(func=ast.Name(id=function), args=arguments):
             return _call(function, arguments)
+        case ast.List(elts=members):
+            return 5, f"[{', '.join(_write(member, 0) for member in members)}]"
+        case ast.Subscript(value=ast.Call() as several, slice=ast.Constant(value=int() as place)):
+            return 5, _write(several, 5) + subscript(str(place + 1))
     return 5, name(ast.unparse(node))
 
 

@@ -67,6 +67,8 @@ def _expression(rule: Rule, node: ast.expr, words: Mapping[str, str]) -> str:
                 f"explore: the operation {rule.name!r} cannot be shown in a page, which does not know "
                 f"{function!r}; say what it is, as in operation({function!r}, ..., javascript='(x) => ...')"
             )
+        case ast.Subscript(value=sequence, slice=place):
+            return f"{write(sequence)}[{write(place)}]"
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return f"({write(test)} !== 0 ? {write(body)} : {write(orelse)})"
     raise ValueError(

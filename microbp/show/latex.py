@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from microbp.passes import brief
 
@@ -60,6 +60,8 @@ def latex_formula(formula: str, names: Mapping[str, str]) -> str:
 
     >>> print(latex_formula("(a - b) ** 2 / 2", {"a": "y1[1]", "b": "t"}))
     \frac{\left(y^{(1)}_{1} - t\right)^{2}}{2}
+    >>> print(latex_formula("softmax(a, b)[0] - t", {"a": "u[1]", "b": "u[2]", "t": "t[1]"}))
+    \operatorname{softmax}\left(u_{1}, u_{2}\right)_{1} - t_{1}
     """
     return _parts(ast.parse(formula, mode="eval").body, names)[1]
 
@@ -104,9 +106,16 @@ def _parts(node: ast.expr, names: Mapping[str, str]) -> tuple[int, str]:
                 right, names, own + (own == 2 or isinstance(op, ast.Sub))
             )
         case ast.Call(func=ast.Name(id=function), args=arguments):
-            inside = ", ".join(_write(argument, names, 0) for argument in arguments)
-            return 5, _call(function, inside)
+            return 5, _call(function, _listed(arguments, names))
+        case ast.List(elts=members):
+            return 5, rf"\left[{_listed(members, names)}\right]"
+        case ast.Subscript(value=ast.Call() as several, slice=ast.Constant(value=int() as place)):
+            return 5, f"{_write(several, names, 5)}_{{{place + 1}}}"
     return 5, rf"\text{{{escaped_text(ast.unparse(node))}}}"
+
+
+def _listed(members: Sequence[ast.expr], names: Mapping[str, str]) -> str:
+    return ", ".join(_write(member, names, 0) for member in members)
 
 
 def _call(function: str, inside: str) -> str:

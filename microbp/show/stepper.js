@@ -18,11 +18,34 @@ const F = {
   sum: (xs) => xs.reduce((a, b) => a + b, -0),
   max: (xs) => xs.reduce((a, b) => Math.max(a, b)),
   min: (xs) => xs.reduce((a, b) => Math.min(a, b)),
-  logsumexp: (xs) => {
-    const top = xs.indexOf(F.max(xs));
-    if (!Number.isFinite(xs[top])) return F.max(xs);
-    const rest = xs.filter((_, i) => i !== top).map((x) => Math.exp(x - xs[top]));
-    return xs[top] + Math.log1p(F.sum(rest));
+  powers: (xs) => {
+    // exp(x - m) for each x, m the greatest of them, with what rounding takes from x - m.
+    const m = F.max(xs);
+    return xs.map((x) => {
+      const d = x - m, power = Math.exp(d), again = x - d;
+      return power === 0 ? 0 : power + power * (x - (d + again) - (m - again));
+    });
+  },
+  excess: (xs) => {
+    // The greatest x, and by how much log-sum-exp exceeds it: 0 where it is not finite.
+    const m = F.max(xs);
+    if (!Number.isFinite(m)) return [m, 0];
+    const others = F.powers(xs);
+    others.splice(others.indexOf(1), 1); // the greatest's own, which log1p adds without rounding
+    return [m, Math.log1p(F.sum(others))];
+  },
+  logsumexp: (xs) => F.sum(F.excess(xs)),
+  softmax: (xs) => {
+    const powers = F.powers(xs), total = F.sum(powers);
+    return powers.map((power) => power / total);
+  },
+  log_softmax: (xs) => {
+    const [m, rest] = F.excess(xs);
+    return xs.map((x) => x - m - rest);
+  },
+  cross_entropy: (ts, xs) => {
+    const [m, rest] = F.excess(xs);
+    return F.sum(xs.map((x, i) => (ts[i] === 0 ? 0 : 2 * (ts[i] * (m / 2 - x / 2)) + ts[i] * rest)));
   },
   pick: (xs, n) => xs[n],
   equal: (x, y) => (x === y ? 1 : 0),

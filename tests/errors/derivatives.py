@@ -10,7 +10,20 @@ from unittest.mock import patch
 import numpy as np
 import sympy
 
-from microbp import Value, compile, grad, gradients, hvp, jacobian, jvp, logsumexp, sqrt, value_and_grad, vjp
+from microbp import (
+    Value,
+    compile,
+    cross_entropy,
+    grad,
+    gradients,
+    hvp,
+    jacobian,
+    jvp,
+    logsumexp,
+    sqrt,
+    value_and_grad,
+    vjp,
+)
 from microbp.checking.checks import gradcheck
 from microbp.checking.proofs import check_rule
 from microbp.exact.evaluation import evaluate
@@ -145,6 +158,7 @@ ENTRIES = {
     "a softplus as a fraction": lambda: exactly(X.softplus(), Fraction(1, 3)),
     "a logarithm as a fraction": lambda: exactly(X.log(), Fraction(1, 3)),
     "a log-sum-exp as a fraction": lambda: exactly(logsumexp([X, W]), Fraction(1, 3)),
+    "a cross-entropy as a fraction": lambda: exactly(cross_entropy([X, W], 0), Fraction(1, 3)),
     "a root of a larger number that is no fraction": lambda: exactly(sqrt(X), Fraction(5)),
     "a root that is no fraction": lambda: exactly(sqrt(X), Fraction(1, 3)),
     "a high root that is no fraction": lambda: exactly(X ** Fraction(1, 50), Fraction(3)),

@@ -20,7 +20,6 @@ from microbp.compiler.sources.text import (
     grouped,
     mentions,
     row_along_axis,
-    slope_along,
     slopes,
 )
 from microbp.compiler.sources.writer import Writer, complete, gradient_name, plain
@@ -209,6 +208,12 @@ def beside(letter: str, array: Array) -> str:
     return f"{letter}{tail}" if tail.isdigit() else f"{letter}_{array.name}"
 
 
+def slope_along(step: Step) -> Product:
+    """The local derivative of a row over one sequence, along all of it."""
+    _, [slope] = row_along_axis(step.of_table, step.number)
+    return slope
+
+
 class Several(Written):
     """What has several operands for each result, along an axis."""
 
@@ -246,7 +251,7 @@ class Reduce(Several):
             "o0": Bound(self.x, self.step.of_sample, True),
             "z": Bound(str(z), self.step.of_sample, False),
         }
-        self.rows.send(each.times(filled_product(slope_along(self.step.of_table), bound)), self.x)
+        self.rows.send(each.times(filled_product(slope_along(self.step), bound)), self.x)
 
     def _backward_sum(self, gradient: Product) -> None:
         rows = self.rows
@@ -281,11 +286,11 @@ class Pick(Several):
             "o2": Bound(f"np.arange({self.rows.n})", False, True),
         }
         each = self.each(self.rows, gradient)
-        self.rows.send(each.times(filled_product(slope_along(self.step.of_table), bound)), self.x)
+        self.rows.send(each.times(filled_product(slope_along(self.step), bound)), self.x)
 
 
 class Row(Several):
-    """A row of your own over several operands, single ones among them."""
+    """A row over sequences and single operands: one of your own, or cross-entropy."""
 
     def text(self) -> str:
         row, step = self.step.of_table, self.step
@@ -498,6 +503,12 @@ class Matrix(Written):
             if self.stack > 1:
                 back = f"{back}.reshape(-1, {self.stack * self.inputs})"
             self.send(self.operand, factor(back))
+
+
+def written_of(writer: Writer, step: Step) -> Written:
+    """A step on its way into the program."""
+    several = step.kind == "reduce" and len(step.operands) > 1
+    return (Row if several else KINDS[step.kind])(writer, step)
 
 
 KINDS: dict[str, type[Written]] = {

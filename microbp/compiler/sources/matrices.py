@@ -12,7 +12,7 @@ from itertools import chain
 
 from microbp.compiler.arrangement import Regular
 from microbp.compiler.plan import Plan, Step
-from microbp.compiler.sources.kinds import KINDS, Written
+from microbp.compiler.sources.kinds import Written, written_of
 from microbp.compiler.sources.own import for_arrays
 from microbp.compiler.sources.text import Product, bracketed, called_on, helpers_of, wrapped
 from microbp.compiler.sources.writer import Writer, complete
@@ -82,7 +82,7 @@ def _forward(writer: Writer) -> list[Written]:
     consumers = _consumers(writer.plan)
     steps = []
     for step in writer.plan.steps:
-        written = KINDS[step.kind](writer, step)
+        written = written_of(writer, step)
         consumer = consumers.get(int(step.nodes[0]))
         if consumer is None or not written.inline(*consumer):
             written.forward()

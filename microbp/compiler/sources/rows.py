@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from microbp.compiler.sources.own import for_floats
-from microbp.rules import CONSTANTS, FLOATS, Rule
+from microbp.rules import CONSTANTS, FLOATS, PARTS, Rule
 
 # The table's elementary functions: what they are called here, and those that are not Python's or of `math`.
 
 _CALLED: dict[str, str] = {
     name: {"max": "maximum", "min": "minimum"}.get(name, function.__name__.lstrip("_"))
-    for name, function in FLOATS.items()
+    for name, function in [*FLOATS.items(), *PARTS.items()]
 }
 _DEFINED = {
     _CALLED[name]: function
-    for name, function in FLOATS.items()
+    for name, function in [*FLOATS.items(), *PARTS.items()]
     if inspect.isfunction(function) and not hasattr(builtins, _CALLED[name])
 }
 RESERVED = {
@@ -127,6 +127,9 @@ class _Bound(ast.NodeTransformer):
         if isinstance(node.op, ast.Sub) and a is not None and b is not None:
             return parse(literal(float(f"{a - b:.15g}")))  # the exponent n - 1, for reading
         return ast.BinOp(left, node.op, right)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return ast.Subscript(self.visit(node.value), self.visit(node.slice))
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test, body, other = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)

@@ -273,9 +273,9 @@ class _Backward:
             if self.trained.isdisjoint(along):
                 continue
             local, common = rule.apart(partial)
-            if common:
-                bound["common"] = self.names.fresh(f"{common.partition('(')[0]}_{z}")
-                yield _assignment(bound["common"], list(_terms(parse(common), {**texts, "z": z})))
+            for mark, text in common.items():
+                bound[mark] = self.names.fresh(f"{text.partition('(')[0]}_{z}")
+                yield _assignment(bound[mark], list(_terms(parse(text), {**texts, "z": z})))
             product = f"-d * ({local})" if d.startswith("-") else f"d * ({local})"
             for i, operand in enumerate(along):
                 if operand in self.trained:

@@ -55,16 +55,46 @@ def equal(x, y):
 def ties(x, z):
     return (x == z).sum(axis=-1, keepdims=True)
 """,
-    "logsumexp": '''\
-def logsumexp(x):
-    """log(sum(exp(x))) along the last axis; the largest term, 1, is left to log1p."""
-    top = x.argmax(axis=-1)[..., None]
-    largest = np.take_along_axis(x, top, axis=-1)
+    "powers": '''\
+def powers(x):
+    """exp(x - m) along the last axis, m the greatest, with what rounding takes from x - m."""
+    m = x.max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", over="ignore"):
-        terms = np.exp(x - largest)
-    np.put_along_axis(terms, top, 0, axis=-1)
-    rest = np.log1p(terms.sum(axis=-1, keepdims=True))
-    return np.where(np.isfinite(largest), largest + rest, largest)
+        d = x - m
+        power, again = np.exp(d), x - d
+        lost = (x - (d + again)) - (m - again)
+        return m, np.where(power > 0, power + power * lost, power)
+''',
+    "excess": '''\
+def excess(x):
+    """The greatest m, and log(sum(exp(x))) - m; the greatest's own term, 1, is left to log1p."""
+    m, terms = powers(x)
+    np.put_along_axis(terms, x.argmax(axis=-1)[..., None], 0, axis=-1)
+    return m, np.where(np.isfinite(m), np.log1p(terms.sum(axis=-1, keepdims=True)), 0)
+''',
+    "logsumexp": """\
+def logsumexp(x):
+    m, rest = excess(x)
+    return m + rest
+""",
+    "softmax": """\
+def softmax(x):
+    _, terms = powers(x)
+    return terms / terms.sum(axis=-1, keepdims=True)
+""",
+    "log_softmax": """\
+def log_softmax(x):
+    m, rest = excess(x)
+    with np.errstate(invalid="ignore"):
+        return x - m - rest
+""",
+    "cross_entropy": '''\
+def cross_entropy(t, x):
+    """-sum(t * log(softmax(x))) along the last axis."""
+    m, rest = excess(x)
+    with np.errstate(invalid="ignore"):
+        terms = 2 * (t * (m / 2 - x / 2)) + t * rest  # halves, as m - x need not be finite
+    return np.where(t == 0, 0, terms).sum(axis=-1, keepdims=True)
 ''',
 }
 _CALLED = re.compile(rf"(?<![\w.])({'|'.join(HELPERS)})\(")
@@ -75,6 +105,9 @@ _LABEL = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})(\[\d{1,9}(?:, ?\d{1,9})*\])?")
 def helpers_of(lines: Iterable[str]) -> list[str]:
     """The definitions of the helpers that these lines of code call."""
     called = {name for line in lines for name in _CALLED.findall(line)}
+    for name in reversed(HELPERS):  # each calls only what stands above it
+        if name in called:
+            called.update(_CALLED.findall(HELPERS[name]))
     return [text for name, text in HELPERS.items() if name in called]
 
 
@@ -291,19 +324,8 @@ def slopes(row: Rule, held: float, count: int) -> list[Product]:
 
 
 @cache
-def slope_along(row: Rule) -> Product:
-    """The local derivative of a row over several operands, all of them at once along the last axis.
-
-    o0 are the operands, o1 is the row's last operand if that is a single one, o2 are the places.
-    """
-    names = {"xs": "o0", "x": "o0", "n": "o1", "i": "o2"}
-    partial = row.partials[0] or "0"
-    return _product(re.sub(r"\b(xs|x|n|i)\b", lambda name: names[name[0]], partial))
-
-
-@cache
 def row_along_axis(row: Rule, held: float) -> tuple[str, list[Product]]:
-    """What a row of your own over sequences computes, and its local derivatives along each operand.
+    """What a row over sequences computes, and its local derivatives along each operand.
 
     o0, o1, ... are the row's operands, a sequence along the last axis and all others with a last axis
     of length 1, as the result has it; what comes after them are the places in a sequence.  A slope is
@@ -335,6 +357,10 @@ class _AlongAxis(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.parse(self.names.get(node.id, node.id), mode="eval").body
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        every_place: ast.expr = self.visit(node.value)
+        return every_place
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         chosen: ast.expr = self.visit(node.body if self.held else node.orelse)
