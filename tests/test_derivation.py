@@ -235,6 +235,27 @@ def test_a_node_with_very_many_consumers():
     assert text.splitlines()[0] == "dE/da = 2.001e+06"  # 2000 * 2001 / 2
 
 
+def test_the_gradient_of_cross_entropy_is_one_step_to_y_minus_t():
+    u = [Value(math.log(3.0), "u[1]"), Value(0.0, "u[2]")]  # a softmax of 3/4 and 1/4
+    explanation = explain(u[0], of=cross_entropy(u, 0))
+    assert str(explanation).splitlines()[-4:-2] == [
+        "dE/du[1] = softmax(u[1], u[2])[0] * (t[1] + t[2]) - t[1]",
+        "         = -0.25",
+    ]
+    written = r"\operatorname{softmax}\left(u_{1}, u_{2}\right)_{1} \cdot \left(t_{1} + t_{2}\right) - t_{1}"
+    assert rf"&= {written} \\ &= -0.25 \end" in explanation._repr_markdown_()
+
+
+@pytest.mark.parametrize(("slope", "of"), [("-1", lambda x: -x), ("1 - y * y", lambda x: x.tanh())])
+def test_a_slope_that_is_the_whole_gradient_stands_without_parentheses(slope, of):
+    x = Value(0.5, "x")
+    y = of(x)
+    y.label = "y"
+    explanation = explain(x, of=y)
+    assert f"\ndy/dx = {slope}\n" in str(explanation)
+    assert r"\left(" not in explanation._repr_markdown_().rpartition("aligned} \\frac")[2]
+
+
 def test_a_large_network_does_not_flood():
     network = MLP(20, [60, 60, 10], seed=1)
     E = cross_entropy(network([0.1] * 20), 3)

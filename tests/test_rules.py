@@ -643,6 +643,17 @@ def test_the_activations_keep_their_small_values_and_their_limits() -> None:
     assert [Value(x).softplus().data for x in (math.inf, -math.inf)] == [math.inf, 0.0]
 
 
+def test_what_members_have_in_common_is_computed_once_for_all() -> None:
+    asked: list[str] = []
+
+    def counted(name: str) -> Any:
+        return lambda *groups: asked.append(name) or FLOATS[name](*groups)
+
+    _, slopes = RULES["cross_entropy"].read({name: counted(name) for name in FLOATS})
+    assert len(slopes(0.0, [0.25] * 4, [1.0, 2.0, 3.0, 4.0])) == 8
+    assert sorted(asked) == ["log_softmax", "softmax", "sum"]
+
+
 def test_one_value_is_its_own_logsumexp() -> None:
     for x in EDGES:
         node = functions.logsumexp([Value(x)])

@@ -149,14 +149,17 @@ class Explanation:
         slopes = [self._sent(t, _named(*self._slope(t, step), self.names)) for t in step.terms]
         numbers = [self._sent(t, factor(t.partial), factor(self.gradients[t.consumer])) for t in step.terms]
         forms = [" + ".join(terms) for terms in (chain + more, slopes + more, numbers + rest)]
-        known = self._symbol(step.node), factor(step.value)
+        known = self._symbol(step.node), factor(step.value), brief(step.value)
         return [form for form in dict.fromkeys(forms) if form not in known]
 
     def _slope(self, term: Term, step: Step) -> tuple[str, dict[str, Value]]:
         """The local derivative of a term, in marks; in parentheses where it needs them beside others."""
         formula, nodes = _slope(term)
-        alone = term.consumer is self.output and len(step.terms) == 1
-        return formula if alone else as_factor(formula), nodes
+        return formula if self._alone(term, step) else as_factor(formula), nodes
+
+    def _alone(self, term: Term, step: Step) -> bool:
+        """Whether a local derivative is the whole gradient, neither multiplied nor added to."""
+        return term.consumer is self.output and len(step.terms) == 1
 
     def _sent(self, term: Term, local: str, gradient: str = "") -> str:
         """A consumer's gradient times the local derivative; this alone where the consumer is the output."""
@@ -198,9 +201,10 @@ class Explanation:
                 rf"{gradient}\frac{{\partial {latex_name(self.names[term.consumer])}}}{{\partial {of}}}"
             )
             slopes.append(f"{gradient}{self._latex_slope(term, step)}")
-            numbers.append(
-                ("" if first else rf"{arriving} \cdot ") + _in_brackets(latex_number(term.partial))
-            )
+            partial = latex_number(term.partial)
+            numbers.append(partial if self._alone(term, step) else _in_brackets(partial))
+            if not first:
+                numbers[-1] = rf"{arriving} \cdot {numbers[-1]}"
         forms = [" + ".join(form) for form in (chain + more, slopes + more, numbers + rest) if form]
         forms = [form for form in dict.fromkeys(forms) if form != self._latex_symbol(step.node)]
         rows = [rf"&= {form}" for form in dict.fromkeys([*forms, latex_number(step.value)])]
