@@ -68,6 +68,7 @@ def wrong_partials(rule: Rule) -> Iterator[tuple[int, str]]:
             f"({partial}) + 1",
             f"({partial}) + 1 / 1000000",
             "0",
+            partial.replace("[i]", "[~i]"),  # another member's
             *exchanged(rule, place, partial),
         ]
         for text in dict.fromkeys(wrong):
@@ -81,9 +82,11 @@ def exchanged(rule: Rule, place: int, partial: str) -> Iterator[str]:
     letters = [name for name in rule.parameters if not name.endswith("s")]
     letters += [name[:-1] for name in rule.parameters if name.endswith("s") and along_members]
     letters.append("z")
-    names = [node for node in ast.walk(ast.parse(partial)) if isinstance(node, ast.Name)]
-    for number, name in enumerate(names):
-        for other in letters if name.id in (*letters, "i") else []:
+    parts = list(ast.walk(ast.parse(partial)))
+    places = {id(node.slice) for node in parts if isinstance(node, ast.Subscript)}
+    parts = [node for node in parts if isinstance(node, ast.Name)]
+    for number, name in enumerate(parts):
+        for other in letters if name.id in (*letters, "i") and id(name) not in places else []:
             tree = deepcopy(ast.parse(partial))
             [node for node in ast.walk(tree) if isinstance(node, ast.Name)][number].id = other
             yield ast.unparse(tree)
