@@ -156,6 +156,20 @@ def test_a_tiny_loss_is_accurate():
     assert "log1p" in source
 
 
+@pytest.mark.parametrize("us", [[700.3, 0.1, 0.2], [0.1, -739.9], [1e17, 1e17, -3.0], [1e308, -1e308], [2.0]])
+def test_cross_entropy_of_any_logits_is_as_accurate_as_in_the_eager_engine(us):
+    n = len(us)
+    leaves = [Value(u, f"u[{k}]") for k, u in enumerate(us, start=1)]
+    for ts in [1.0] + [0.0] * (n - 1), [1 / n] * n:
+        loss, gradient = run(
+            numpy_source(planned(lambda t: losses.cross_entropy(leaves, t), [np.array([ts])]))
+        )(np.array(us), np.array([ts]))
+        E = losses.cross_entropy([Value(u) for u in us], ts)
+        E.backward()
+        assert loss == pytest.approx(E.data, rel=1e-15, abs=0.0)
+        np.testing.assert_allclose(gradient, [u.grad for u in E.inputs[n:]], rtol=1e-15, atol=1e-16)
+
+
 def test_sigmoid_and_softplus_are_finite_everywhere():
     w = Value(1.0, "w")
     X = np.array([-1e308, -800.0, 0.0, 800.0, 1e308])

@@ -443,6 +443,13 @@ def test_logsumexp_of_one_fraction_is_that_fraction() -> None:
     assert exact.value == THIRD and exact.gradients[x] == 1
 
 
+def test_a_tiny_cross_entropy_is_right_to_the_last_digit_in_decimals() -> None:
+    us = leaves(1.0, 2.0)
+    found = evaluate(microbp.cross_entropy(us, 0), dict(zip(us, [Decimal(150), Decimal(-50)])))
+    with mpmath.workdps(50):
+        assert is_right_to_the_last_digit(found.value, mpmath.log1p(mpmath.exp(-200)), 28)
+
+
 def test_the_cross_entropy_of_the_only_class_is_0() -> None:
     x = Value(0.5)
     exact = evaluate(microbp.cross_entropy([x], 0), {x: THIRD})

@@ -123,15 +123,31 @@ def test_the_table_in_javascript_is_the_table_in_python(browser):
                     operands.append(draw.choice([0.0, -1.0, draw.uniform(-3, 3), draw.uniform(-30, 30)]))
             if rule.name == "quotient":
                 operands[1] = operands[1] or 1.0
-            flat = [x for each in operands for x in (each if isinstance(each, list) else [each])]
-            value, slopes = rule.evaluate(flat)
-            found = tab.evaluate(
-                f"(operands) => {{ {functions}; const row = {row}; const z = row.forward(...operands);"
-                " return [z, row.partials(z, ...operands)]; }",
-                operands,
-            )
-            assert found[0] == pytest.approx(value, rel=1e-13, abs=1e-300), rule.name
-            assert found[1] == pytest.approx(list(slopes), rel=1e-12, abs=1e-15), rule.name
+            agrees_with_python(tab, functions, rule, row, operands)
+    tab.close()
+
+
+def agrees_with_python(tab, functions, rule, row, operands):
+    flat = [x for each in operands for x in (each if isinstance(each, list) else [each])]
+    value, slopes = rule.evaluate(flat)
+    found = tab.evaluate(
+        f"(operands) => {{ {functions}; const row = {row}; const z = row.forward(...operands);"
+        " return [z, row.partials(z, ...operands)]; }",
+        operands,
+    )
+    assert found[0] == pytest.approx(value, rel=1e-13, abs=1e-300), rule.name
+    assert found[1] == pytest.approx(list(slopes), rel=1e-12, abs=1e-15), rule.name
+
+
+@pytest.mark.parametrize("us", [[700.3, 0.1, 0.2], [0.1, -739.9], [1e17, 1e17, -3.0], [1e308, -1e308], [2.0]])
+def test_cross_entropy_in_javascript_is_as_accurate_as_in_python(browser, us):
+    from microbp.show.page import asset
+
+    tab = browser.new_page()
+    functions = asset("stepper.js").partition("const NODES")[0]
+    rule = RULES["cross_entropy"]
+    for ts in [1.0] + [0.0] * (len(us) - 1), [1 / len(us)] * len(us):
+        agrees_with_python(tab, functions, rule, as_javascript(rule), [ts, us])
     tab.close()
 
 
