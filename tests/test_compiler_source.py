@@ -156,7 +156,10 @@ def test_a_tiny_loss_is_accurate():
     assert "log1p" in source
 
 
-@pytest.mark.parametrize("us", [[700.3, 0.1, 0.2], [0.1, -739.9], [1e17, 1e17, -3.0], [1e308, -1e308], [2.0]])
+@pytest.mark.parametrize(
+    "us",
+    [[700.3, 0.1, 0.2], [0.1, -739.9], [1e17, 1e17, -3.0], [1e308, -1e308], [1.0, -math.inf], [2.0]],
+)
 def test_cross_entropy_of_any_logits_is_as_accurate_as_in_the_eager_engine(us):
     n = len(us)
     leaves = [Value(u, f"u[{k}]") for k, u in enumerate(us, start=1)]
