@@ -170,7 +170,7 @@ WRONG_FUNCTIONS = [Alteration(f"{path}: {new} for {old}", path, old, new) for pa
                      'return apply(RULES["sign"], [as_value(x, "step")])'),
     ("functions.py", 'return apply(RULES["sign"], [as_value(x, "sign")])',
                      'return apply(RULES["step"], [as_value(x, "sign")])'),
-    ("functions.py", "return sum([_equal(x, z) for x in xs])", "return sum([_equal(x, x) for x in xs])"),
+    ("functions.py", "return sum([equal(x, z) for x in xs])", "return sum([equal(x, x) for x in xs])"),
     ("functions.py", "1 if n == 0 else x if n == 1 else", "x if n == 1 else"),
     ("functions.py", "1 if n == 0 else x if n == 1 else", "1 if n == 0 else 1 if n == 1 else"),
     ("functions.py", "1 if n == 0 else x if n == 1 else", "x if n == 0 else x if n == 1 else"),
