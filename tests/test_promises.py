@@ -1639,10 +1639,10 @@ def test_cross_entropy_from_logits_is_finite_and_accurate_over_the_whole_range()
     the greater of y and t: the sum of six t, and y, are each accurate to 2.
     """
     draw = random.Random(10)
-    programs: dict[int, tuple[list[Value], Any]] = {}
-    for n in range(1, 7):
+    programs: dict[tuple[int, bool], tuple[list[Value], Any]] = {}
+    for n, by_class in itertools.product(range(1, 7), (True, False)):
         us = [Value(0.0, f"u[{k}]") for k in range(1, n + 1)]
-        programs[n] = us, microbp.compile(lambda t, us=us: cross_entropy(us, t))
+        programs[n, by_class] = us, microbp.compile(lambda t, us=us: cross_entropy(us, t))
     cases = [(us, 0) for us in SURE_AND_RIGHT]
     for _ in range(700 * THOROUGH):
         us = some_numbers(draw)
@@ -1659,16 +1659,19 @@ def test_cross_entropy_from_logits_is_finite_and_accurate_over_the_whole_range()
                 us = [Value(u) for u in numbers]
                 E = cross_entropy(us, target)
                 E.backward()
-                parameters, program = programs[n]
+                parameters, program = programs[n, target is k]
                 for parameter, u in zip(parameters, numbers):
                     parameter.data = u
-                loss, _ = program.value_and_grad([ts])
-                for number in E.data, loss:
+                loss, _ = program.value_and_grad([target])
+                in_full = cross_entropy([Value(u) for u in numbers], ts)
+                for number in E.data, loss, in_full.data:
                     assert ulps(number, true) <= 3, (numbers, ts, number, true)
                 slopes = slopes_of_cross_entropy(*map(mpmath.mpf, ts), *exact)[n:]
                 for u, parameter, slope, t in zip(us, parameters, slopes, ts):
                     for number in u.grad, parameter.grad:
                         assert ulps(number, slope, max(slope + t, t)) <= 5, (numbers, ts, number, slope)
+                        if target is k:
+                            assert ulps(number, slope, 1 + true) <= 3, (numbers, k, number, slope)
 
 
 def probability(draw: random.Random) -> float:
