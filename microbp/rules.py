@@ -325,9 +325,8 @@ def _min(xs: Sequence[float]) -> float:
     return math.nan if any(map(math.isnan, xs)) else min(xs)
 
 
-def _powers(xs: Sequence[float]) -> list[float]:
+def _powers(xs: Sequence[float], m: float) -> list[float]:
     """exp(x - m) for each x, m the greatest of them, with what rounding takes from x - m."""
-    m = _max(xs)
     found: list[float] = []
     for x in xs:
         d = x - m
@@ -342,7 +341,7 @@ def _excess(xs: Sequence[float]) -> tuple[float, float]:
     m = _max(xs)
     if not math.isfinite(m):
         return m, 0.0
-    others = _powers(xs)
+    others = _powers(xs, m)
     others.remove(1.0)  # the greatest's own, which log1p adds without rounding
     return m, math.log1p(math.fsum(others))
 
@@ -353,7 +352,7 @@ def _logsumexp(xs: Sequence[float]) -> float:
 
 
 def _softmax(xs: Sequence[float]) -> list[float]:
-    terms = _powers(xs)
+    terms = _powers(xs, _max(xs))
     total = math.fsum(terms)
     return [term / total for term in terms]
 

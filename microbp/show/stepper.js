@@ -18,25 +18,22 @@ const F = {
   sum: (xs) => xs.reduce((a, b) => a + b, -0),
   max: (xs) => xs.reduce((a, b) => Math.max(a, b)),
   min: (xs) => xs.reduce((a, b) => Math.min(a, b)),
-  powers: (xs) => {
-    // exp(x - m) for each x, m the greatest of them, with what rounding takes from x - m.
-    const m = F.max(xs);
-    return xs.map((x) => {
-      const d = x - m, power = Math.exp(d), again = x - d;
-      return power === 0 ? 0 : power + power * (x - (d + again) - (m - again));
-    });
-  },
+  powers: (xs, m) => xs.map((x) => {
+    // exp(x - m), m the greatest x, with what rounding takes from x - m.
+    const d = x - m, power = Math.exp(d), again = x - d;
+    return power === 0 ? 0 : power + power * (x - (d + again) - (m - again));
+  }),
   excess: (xs) => {
     // The greatest x, and by how much log-sum-exp exceeds it: 0 where it is not finite.
     const m = F.max(xs);
     if (!Number.isFinite(m)) return [m, 0];
-    const others = F.powers(xs);
+    const others = F.powers(xs, m);
     others.splice(others.indexOf(1), 1); // the greatest's own, which log1p adds without rounding
     return [m, Math.log1p(F.sum(others))];
   },
   logsumexp: (xs) => F.sum(F.excess(xs)),
   softmax: (xs) => {
-    const powers = F.powers(xs), total = F.sum(powers);
+    const powers = F.powers(xs, F.max(xs)), total = F.sum(powers);
     return powers.map((power) => power / total);
   },
   log_softmax: (xs) => {
